@@ -1,0 +1,3 @@
+//! The `polykad` program.
+
+fn main() {}

@@ -1,0 +1,216 @@
+//! Who a node is and where, when it last answered, its round-trip time.
+
+use crate::protocol::Moment;
+use core::fmt::Debug;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
+
+use crate::key::Key;
+
+/// A transport address, with the parts of it that limits count by.
+///
+/// Implemented by the three socket address types: an overlay of one address family uses the narrow
+/// one, because a table is mostly addresses and keys.
+pub trait Address: Copy + Ord + Debug {
+    /// The address without its port.
+    fn host(&self) -> IpAddr;
+    /// The UDP port.
+    fn port(&self) -> u16;
+
+    /// The network that one party is likely to hold: the /24 of an IPv4 address, the /64 of an
+    /// IPv6 one. The two families never collide.
+    fn subnet(&self) -> u64 {
+        match self.host() {
+            IpAddr::V4(ip) => u64::from(ip.to_bits() >> 8),
+            // Global IPv6 begins with 001: bit 63 is free to tell the families apart.
+            IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64 | 1 << 63,
+        }
+    }
+
+    /// Whether the host is on this machine or in a private network, where many nodes rightly share
+    /// an address or a subnet.
+    fn is_local(&self) -> bool {
+        match self.host() {
+            IpAddr::V4(ip) => is_local_v4(ip),
+            IpAddr::V6(ip) => is_local_v6(ip),
+        }
+    }
+
+    /// Whether a datagram can be sent there: a port, and a unicast host.
+    fn is_usable(&self) -> bool {
+        let host = self.host();
+        let unicast = match host {
+            IpAddr::V4(ip) => !ip.is_broadcast() && ip.octets()[0] != 0,
+            IpAddr::V6(ip) => ip.to_ipv4_mapped().is_none(),
+        };
+        self.port() != 0 && unicast && !host.is_multicast() && !host.is_unspecified()
+    }
+}
+
+fn is_local_v4(ip: Ipv4Addr) -> bool {
+    ip.is_private() || ip.is_loopback() || ip.is_link_local()
+}
+
+fn is_local_v6(ip: Ipv6Addr) -> bool {
+    ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+}
+
+impl Address for SocketAddrV4 {
+    fn host(&self) -> IpAddr {
+        IpAddr::V4(*self.ip())
+    }
+
+    fn port(&self) -> u16 {
+        Self::port(self)
+    }
+}
+
+impl Address for SocketAddrV6 {
+    fn host(&self) -> IpAddr {
+        IpAddr::V6(*self.ip())
+    }
+
+    fn port(&self) -> u16 {
+        Self::port(self)
+    }
+}
+
+impl Address for SocketAddr {
+    fn host(&self) -> IpAddr {
+        self.ip()
+    }
+
+    fn port(&self) -> u16 {
+        Self::port(self)
+    }
+}
+
+/// A node as others hand it on: its id and its address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Contact<A> {
+    /// The node's id.
+    pub key: Key,
+    /// Where it listens.
+    pub address: A,
+}
+
+/// What we know of a contact from our own exchanges with it.
+///
+/// Times are kept to the second: a table of a million simulated nodes is mostly these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    first_answer_s: u32,
+    last_answer_s: u32,
+    last_query_s: u32,
+    /// Round-trip time of its answers.
+    pub rtt: Rtt,
+    /// Requests in a row that it left unanswered.
+    pub failures: u8,
+}
+
+impl Standing {
+    /// Of a contact that has just answered for the first time.
+    pub fn new(now: Moment, rtt: Rtt) -> Self {
+        let now = seconds(now);
+        Self {
+            first_answer_s: now,
+            last_answer_s: now,
+            last_query_s: now,
+            rtt,
+            failures: 0,
+        }
+    }
+
+    /// It answered.
+    pub fn answered(&mut self, now: Moment, rtt: Option<Duration>) {
+        self.last_answer_s = seconds(now);
+        self.failures = 0;
+        if let Some(rtt) = rtt {
+            self.rtt.observe(rtt);
+        }
+    }
+
+    /// It sent us a query: a sign of life from one that has answered before (BEP 5, routing table).
+    pub fn queried(&mut self, now: Moment) {
+        self.last_query_s = seconds(now);
+    }
+
+    /// A request to it went unanswered.
+    pub fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// When it first answered.
+    pub fn first_answer(&self) -> Moment {
+        moment(self.first_answer_s)
+    }
+
+    /// When it last answered.
+    pub fn last_answer(&self) -> Moment {
+        moment(self.last_answer_s)
+    }
+
+    /// When it last gave a sign of life: an answer, or a query.
+    pub fn last_seen(&self) -> Moment {
+        moment(self.last_answer_s.max(self.last_query_s))
+    }
+}
+
+fn seconds(moment: Moment) -> u32 {
+    u32::try_from(moment.as_micros() / 1_000_000).unwrap_or(u32::MAX)
+}
+
+fn moment(seconds: u32) -> Moment {
+    Moment::from_micros(u64::from(seconds) * 1_000_000)
+}
+
+/// A smoothed round-trip time and its deviation (RFC 6298, section 2), in units of 100 µs, which
+/// reach to 6.5 s.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rtt {
+    smoothed: u16,
+    deviation: u16,
+}
+
+impl Rtt {
+    const UNIT_MICROS: u128 = 100;
+
+    /// After a first measurement (RFC 6298, 2.2).
+    pub fn new(measured: Duration) -> Self {
+        let measured = Self::units(measured);
+        Self {
+            smoothed: measured,
+            deviation: measured / 2,
+        }
+    }
+
+    /// Takes in a further measurement (RFC 6298, 2.3: α = 1/8, β = 1/4).
+    pub fn observe(&mut self, measured: Duration) {
+        let measured = Self::units(measured);
+        let error = self.smoothed.abs_diff(measured);
+        self.deviation = self.deviation - self.deviation / 4 + error / 4;
+        self.smoothed = self.smoothed - self.smoothed / 8 + measured / 8;
+    }
+
+    /// The smoothed round-trip time.
+    pub fn smoothed(&self) -> Duration {
+        Self::span(self.smoothed.into())
+    }
+
+    /// The time after which an answer is overdue: smoothed + 4 deviations.
+    pub fn overdue(&self) -> Duration {
+        Self::span(u64::from(self.smoothed) + 4 * u64::from(self.deviation))
+    }
+
+    fn units(span: Duration) -> u16 {
+        u16::try_from(span.as_micros() / Self::UNIT_MICROS).unwrap_or(u16::MAX)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the constant is 100")]
+    fn span(units: u64) -> Duration {
+        Duration::from_micros(units * Self::UNIT_MICROS as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests;
