@@ -136,6 +136,13 @@ impl Distance {
         zeros
     }
 
+    /// The bit at `index`, counted from the most significant; false beyond the last.
+    pub fn bit(&self, index: usize) -> bool {
+        self.0
+            .get(index / 64)
+            .is_some_and(|word| word >> (63 - index % 64) & 1 != 0)
+    }
+
     /// The distance as a share of the whole key space, 0 to 1.
     #[expect(
         clippy::cast_precision_loss,

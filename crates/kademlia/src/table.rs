@@ -1,1 +1,555 @@
-//! To come.
+//! The routing table: who is known, sorted by how much of our own id they share.
+//!
+//! Bucket `i` holds contacts that share exactly `i` leading bits with us (Maymounkov and Mazières,
+//! section 2.4, with one bucket a prefix). The overlay feeds it with answers, queries and failures;
+//! it hands out the contacts closest to a target.
+//!
+//! The rules, and what they defend against:
+//! - Only a contact that has answered us enters. Nobody is brought in by hearsay.
+//! - A contact that keeps answering keeps its place: nodes that were up long stay up long, and a
+//!   flood of new ids displaces nobody (the paper's section 2.2; Jimenez 2011). The one exception is
+//!   a young contact that is much slower than the newcomer, for then the bucket fills with near ones.
+//! - One contact a host, few a subnet, except for local addresses. Many ids from one place get few
+//!   places.
+
+use arrayvec::ArrayVec;
+use core::cmp::Reverse;
+use std::time::Duration;
+
+use crate::contact::{Address, Contact, Rtt, Standing};
+use crate::key::{Distance, Key};
+use crate::protocol::Moment;
+
+/// The shape of a table and its limits.
+#[derive(Clone, Copy, Debug)]
+pub struct TableSettings {
+    /// Contacts a bucket serves from, Kademlia's k. Mainline has 8 (BEP 5).
+    pub bucket_size: usize,
+    /// Contacts a full bucket keeps in reserve for the day one fails.
+    pub spares: usize,
+    /// Places for one host in the whole table.
+    pub per_host: usize,
+    /// Places for one subnet in one bucket.
+    pub per_subnet_in_bucket: usize,
+    /// Places for one subnet in the whole table.
+    pub per_subnet: usize,
+    /// Unanswered requests in a row that make a contact bad. BEP 5 says "multiple queries in a row".
+    pub failures_until_bad: u8,
+    /// Silence that makes any contact questionable: 15 minutes in BEP 5.
+    pub questionable_after: Duration,
+    /// Age below which a contact may lose its place to a much nearer one.
+    pub settled_after: Duration,
+}
+
+impl Default for TableSettings {
+    fn default() -> Self {
+        Self {
+            bucket_size: 8,
+            spares: 8,
+            per_host: 1,
+            per_subnet_in_bucket: 2,
+            per_subnet: 10,
+            failures_until_bad: 2,
+            questionable_after: Duration::from_secs(15 * 60),
+            settled_after: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+/// A contact in the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<A> {
+    /// Who and where.
+    pub contact: Contact<A>,
+    /// What we know of it.
+    pub standing: Standing,
+}
+
+/// What became of a contact that answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// It was known already.
+    Known,
+    /// It got a place.
+    Added,
+    /// Its bucket is full; it waits in reserve.
+    Spare,
+    /// It has no place here: our own id, a limit, or an id that lives elsewhere.
+    Refused,
+}
+
+/// How many contacts stand how (BEP 5, routing table).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Census {
+    /// Answered, or queried us, lately.
+    pub good: usize,
+    /// Silent for a while.
+    pub questionable: usize,
+    /// Left several requests in a row unanswered.
+    pub bad: usize,
+    /// In reserve.
+    pub spare: usize,
+}
+
+/// The contacts of one node.
+#[derive(Clone, Debug)]
+pub struct Table<A> {
+    me: Key,
+    settings: TableSettings,
+    buckets: Vec<Bucket<A>>,
+}
+
+#[derive(Clone, Debug)]
+struct Bucket<A> {
+    live: Vec<Member<A>>,
+    spare: Vec<Member<A>>,
+}
+
+impl<A> Default for Bucket<A> {
+    fn default() -> Self {
+        Self {
+            live: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+}
+
+impl<A: Address> Table<A> {
+    /// An empty table around our own id.
+    pub fn new(me: Key, settings: TableSettings) -> Self {
+        Self {
+            me,
+            settings,
+            buckets: Vec::new(),
+        }
+    }
+
+    /// Our own id.
+    pub fn me(&self) -> Key {
+        self.me
+    }
+
+    /// Our id has changed: files every contact anew around it.
+    pub fn move_to(&mut self, me: Key) {
+        let mut moved = Self::new(me, self.settings);
+        for member in self
+            .buckets
+            .drain(..)
+            .flat_map(|b| b.live.into_iter().chain(b.spare))
+        {
+            moved.place(member);
+        }
+        *self = moved;
+    }
+
+    /// A contact answered a request of ours, `rtt` after we sent it if that is known.
+    pub fn answered(
+        &mut self,
+        now: Moment,
+        contact: Contact<A>,
+        rtt: Option<Duration>,
+    ) -> Placement {
+        if let Some(member) = self.member_mut(&contact.key) {
+            if member.contact.address == contact.address {
+                member.standing.answered(now, rtt);
+                return Placement::Known;
+            }
+            // The id answers from elsewhere: a moved node if the old place is silent, else an
+            // impostor at one of the two.
+            if member.standing.failures == 0 {
+                return Placement::Refused;
+            }
+            self.remove(&contact.key);
+        }
+        self.remove_address(contact.address);
+        let rtt = Rtt::new(rtt.unwrap_or(Duration::from_secs(1)));
+        self.place(Member {
+            contact,
+            standing: Standing::new(now, rtt),
+        })
+    }
+
+    /// A contact sent us a query. Returns whether it is known.
+    pub fn queried(&mut self, now: Moment, contact: &Contact<A>) -> bool {
+        match self.member_mut(&contact.key) {
+            Some(member) if member.contact.address == contact.address => {
+                member.standing.queried(now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A contact left a request unanswered. A bad one gives its place to one in reserve.
+    pub fn failed(&mut self, contact: &Contact<A>) {
+        let until_bad = self.settings.failures_until_bad;
+        let index = self.index(&contact.key);
+        let Some(bucket) = self.buckets.get_mut(index) else {
+            return;
+        };
+        bucket.spare.retain(|spare| spare.contact != *contact);
+        let Some(at) = bucket
+            .live
+            .iter()
+            .position(|member| member.contact == *contact)
+        else {
+            return;
+        };
+        let Some(member) = bucket.live.get_mut(at) else {
+            return;
+        };
+        member.standing.failed();
+        let failures = member.standing.failures;
+        if failures < until_bad {
+            return;
+        }
+        if let Some(spare) = bucket.take_best_spare() {
+            if let Some(member) = bucket.live.get_mut(at) {
+                *member = spare;
+            }
+        } else if failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR) {
+            bucket.live.swap_remove(at);
+        }
+    }
+
+    /// A bad contact without a successor stays until it has failed this many times as often as makes
+    /// it bad.
+    const BAD_KEPT_FACTOR: u8 = 3;
+
+    /// Whether an answer from this contact, unknown so far, could give it a place.
+    pub fn wants(&self, contact: &Contact<A>) -> bool {
+        if contact.key == self.me || !contact.address.is_usable() {
+            return false;
+        }
+        let index = self.index(&contact.key);
+        let (known, room) = self.buckets.get(index).map_or((false, true), |bucket| {
+            let mut all = bucket.live.iter().chain(&bucket.spare);
+            let room = bucket.live.len() < self.settings.bucket_size
+                || bucket.spare.len() < self.settings.spares
+                || bucket.live.iter().any(|member| self.is_bad(member));
+            (all.any(|member| member.contact.key == contact.key), room)
+        });
+        room && !known && self.within_limits(contact, index)
+    }
+
+    /// The `N` contacts closest to `target` that are not known to be failing, closest first.
+    ///
+    /// Buckets are visited in the order of their distance to the target, so only as many contacts as
+    /// are returned get sorted, plus the rest of the last bucket.
+    pub fn closest<const N: usize>(&self, target: &Key) -> ArrayVec<Contact<A>, N> {
+        let mut found = ArrayVec::<(Distance, Contact<A>), N>::new();
+        for bucket in self.buckets_by_distance(target) {
+            if found.is_full() {
+                break;
+            }
+            // All of this bucket is farther than all of the buckets before it.
+            let first = found.len();
+            for member in bucket
+                .live
+                .iter()
+                .filter(|member| member.standing.failures == 0)
+            {
+                insert_sorted(
+                    &mut found,
+                    first,
+                    target.distance(&member.contact.key),
+                    member,
+                );
+            }
+        }
+        found.into_iter().map(|(_, contact)| contact).collect()
+    }
+
+    /// The `count` contacts closest to `target` that are not bad, closest first: where a lookup of
+    /// our own begins.
+    pub fn seeds(&self, target: &Key, count: usize) -> Vec<Contact<A>> {
+        let mut seeds: Vec<_> = self
+            .members()
+            .filter(|member| !self.is_bad(member))
+            .map(|member| (target.distance(&member.contact.key), member.contact))
+            .collect();
+        seeds.sort_unstable();
+        seeds.truncate(count);
+        seeds.into_iter().map(|(_, contact)| contact).collect()
+    }
+
+    /// The member with this id, if it is in the table or in reserve.
+    pub fn member(&self, key: &Key) -> Option<&Member<A>> {
+        let bucket = self.buckets.get(self.index(key))?;
+        bucket
+            .live
+            .iter()
+            .chain(&bucket.spare)
+            .find(|member| member.contact.key == *key)
+    }
+
+    /// All members that hold a place.
+    pub fn members(&self) -> impl Iterator<Item = &Member<A>> {
+        self.buckets.iter().flat_map(|bucket| &bucket.live)
+    }
+
+    /// How many contacts hold a place.
+    pub fn len(&self) -> usize {
+        self.buckets.iter().map(|bucket| bucket.live.len()).sum()
+    }
+
+    /// Whether no contact holds a place.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many contacts stand how.
+    pub fn census(&self, now: Moment) -> Census {
+        let mut census = Census::default();
+        for member in self.members() {
+            let silent = now.since(member.standing.last_seen());
+            if self.is_bad(member) {
+                census.bad += 1;
+            } else if silent >= self.settings.questionable_after {
+                census.questionable += 1;
+            } else {
+                census.good += 1;
+            }
+        }
+        census.spare = self.buckets.iter().map(|bucket| bucket.spare.len()).sum();
+        census
+    }
+
+    /// The contact whose silence is overdue the longest, and since when; it should be asked for a
+    /// sign of life once that moment has come.
+    ///
+    /// Sessions are heavy-tailed, so a contact that was up for `a` and has been silent for `s` is
+    /// alive with probability about a / (a + s) (Li 2005): young contacts are asked sooner, when
+    /// that falls to two thirds, and all after [`TableSettings::questionable_after`].
+    pub fn next_check(&self) -> Option<(Moment, Contact<A>)> {
+        self.members()
+            .map(|member| (self.check_due(&member.standing), member.contact))
+            .min()
+    }
+
+    fn check_due(&self, standing: &Standing) -> Moment {
+        let age = standing.last_answer().since(standing.first_answer());
+        let patience = (age / 2).clamp(Self::SHORTEST_PATIENCE, self.settings.questionable_after);
+        // One that just failed is asked again soon, ever less often, to be sure.
+        let failures = u32::from(standing.failures);
+        standing.last_answer() + patience + Self::SHORTEST_PATIENCE * failures * failures
+    }
+
+    const SHORTEST_PATIENCE: Duration = Duration::from_secs(60);
+
+    /// The buckets, from the one of nothing in common to the deepest in use, that hold fewer
+    /// contacts than they could.
+    pub fn unfilled_buckets(&self) -> impl Iterator<Item = u32> {
+        (0u32..).zip(&self.buckets).filter_map(|(index, bucket)| {
+            (bucket.live.len() < self.settings.bucket_size).then_some(index)
+        })
+    }
+
+    /// Checks what must always hold; for tests and the simulator's checkers.
+    pub fn check_invariants(&self) -> Result<(), &'static str> {
+        let mut hosts: Vec<_> = Vec::new();
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            let all = || bucket.live.iter().chain(&bucket.spare);
+            if bucket.live.len() > self.settings.bucket_size {
+                return Err("a bucket holds more than its size");
+            }
+            if bucket.spare.len() > self.settings.spares {
+                return Err("a bucket holds more spares than allowed");
+            }
+            if all().any(|member| self.index(&member.contact.key) != index) {
+                return Err("a contact is in the wrong bucket");
+            }
+            hosts.extend(bucket.live.iter().map(|member| member.contact.address));
+        }
+        if self.member(&self.me).is_some() {
+            return Err("the table holds its owner");
+        }
+        hosts.sort_unstable();
+        if hosts.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err("two contacts have one address");
+        }
+        let global = |a: &&A| !a.is_local();
+        let crowded = hosts.iter().filter(global).any(|a| {
+            hosts.iter().filter(|b| a.subnet() == b.subnet()).count() > self.settings.per_subnet
+        });
+        if crowded {
+            Err("a subnet holds more than its share")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_bad(&self, member: &Member<A>) -> bool {
+        member.standing.failures >= self.settings.failures_until_bad
+    }
+
+    fn index(&self, key: &Key) -> usize {
+        self.me.shared_prefix(key) as usize
+    }
+
+    fn member_mut(&mut self, key: &Key) -> Option<&mut Member<A>> {
+        let index = self.index(key);
+        let bucket = self.buckets.get_mut(index)?;
+        bucket
+            .live
+            .iter_mut()
+            .chain(&mut bucket.spare)
+            .find(|m| m.contact.key == *key)
+    }
+
+    fn remove(&mut self, key: &Key) {
+        let index = self.index(key);
+        if let Some(bucket) = self.buckets.get_mut(index) {
+            bucket.retain(|member| member.contact.key != *key);
+        }
+    }
+
+    /// The address now answers with another id: whoever was there is gone.
+    fn remove_address(&mut self, address: A) {
+        for bucket in &mut self.buckets {
+            bucket.retain(|member| member.contact.address != address);
+        }
+    }
+
+    fn place(&mut self, member: Member<A>) -> Placement {
+        let index = self.index(&member.contact.key);
+        if member.contact.key == self.me
+            || !member.contact.address.is_usable()
+            || !self.within_limits(&member.contact, index)
+        {
+            return Placement::Refused;
+        }
+        if self.buckets.len() <= index {
+            self.buckets.resize_with(index + 1, Bucket::default);
+        }
+        let settings = self.settings;
+        let Some(bucket) = self.buckets.get_mut(index) else {
+            return Placement::Refused;
+        };
+        bucket.place(member, &settings)
+    }
+
+    /// Whether one more contact at this address keeps to the limits per host and subnet. Contacts in
+    /// reserve count: else one subnet could own the reserve.
+    fn within_limits(&self, contact: &Contact<A>, index: usize) -> bool {
+        if contact.address.is_local() {
+            return true;
+        }
+        let (host, subnet) = (contact.address.host(), contact.address.subnet());
+        let (mut same_host, mut same_subnet, mut same_bucket) = (0, 0, 0);
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            for member in bucket.live.iter().chain(&bucket.spare) {
+                if member.contact.address.subnet() == subnet {
+                    same_subnet += 1;
+                    same_bucket += usize::from(at == index);
+                    same_host += usize::from(member.contact.address.host() == host);
+                }
+            }
+        }
+        same_host < self.settings.per_host
+            && same_subnet < self.settings.per_subnet
+            && same_bucket < self.settings.per_subnet_in_bucket
+    }
+
+    /// Buckets in ascending order of the distance of their contacts to `target`: those at which the
+    /// target's bit differs from ours, from the top; then the others, from the bottom.
+    fn buckets_by_distance(&self, target: &Key) -> impl Iterator<Item = &Bucket<A>> {
+        let differs = self.me.distance(target);
+        let buckets = self.buckets.iter().enumerate();
+        let near = buckets
+            .clone()
+            .filter(move |(index, _)| differs.bit(*index));
+        let far = buckets.rev().filter(move |(index, _)| !differs.bit(*index));
+        near.chain(far).map(|(_, bucket)| bucket)
+    }
+}
+
+impl<A: Address> Bucket<A> {
+    fn retain(&mut self, keep: impl Fn(&Member<A>) -> bool) {
+        self.live.retain(&keep);
+        self.spare.retain(&keep);
+    }
+
+    fn place(&mut self, member: Member<A>, settings: &TableSettings) -> Placement {
+        if self.live.len() < settings.bucket_size {
+            self.live.push(member);
+            return Placement::Added;
+        }
+        if let Some(loser) = self.loser_against(&member, settings) {
+            let loser = core::mem::replace(loser, member);
+            if loser.standing.failures == 0 {
+                self.reserve(loser, settings);
+            }
+            return Placement::Added;
+        }
+        self.reserve(member, settings);
+        Placement::Spare
+    }
+
+    /// The member of a full bucket that gives way to `newcomer`: a bad one, else a young one that
+    /// takes more than twice as long to answer, the slowest first.
+    fn loser_against(
+        &mut self,
+        newcomer: &Member<A>,
+        settings: &TableSettings,
+    ) -> Option<&mut Member<A>> {
+        let gives_way = |member: &Member<A>| {
+            let standing = &member.standing;
+            let age = standing.last_answer().since(standing.first_answer());
+            standing.failures >= settings.failures_until_bad
+                || age < settings.settled_after
+                    && newcomer.standing.rtt.smoothed() * 2 < standing.rtt.smoothed()
+        };
+        self.live
+            .iter_mut()
+            .filter(|member| gives_way(member))
+            .max_by_key(|member| (member.standing.failures, member.standing.rtt.smoothed()))
+    }
+
+    /// Keeps a contact in reserve; of too many the slowest is forgotten.
+    fn reserve(&mut self, member: Member<A>, settings: &TableSettings) {
+        self.spare.push(member);
+        if self.spare.len() > settings.spares {
+            let slowest = (0..)
+                .zip(&self.spare)
+                .max_by_key(|(_, m)| m.standing.rtt.smoothed());
+            if let Some((slowest, _)) = slowest {
+                self.spare.swap_remove(slowest);
+            }
+        }
+    }
+
+    /// The one in reserve that was heard of last, to the minute, and of these the fastest.
+    fn take_best_spare(&mut self) -> Option<Member<A>> {
+        let minute = |m: &Member<A>| m.standing.last_seen().as_micros() / 60_000_000;
+        let best = (0..)
+            .zip(&self.spare)
+            .max_by_key(|(_, m)| (minute(m), Reverse(m.standing.rtt.smoothed())));
+        best.map(|(at, _)| at).map(|at| self.spare.swap_remove(at))
+    }
+}
+
+/// Inserts by distance after the first `first` entries; what falls off the end is dropped.
+fn insert_sorted<A: Address, const N: usize>(
+    found: &mut ArrayVec<(Distance, Contact<A>), N>,
+    first: usize,
+    distance: Distance,
+    member: &Member<A>,
+) {
+    let tail = found.get(first..).unwrap_or_default();
+    let at = first
+        + tail
+            .iter()
+            .take_while(|(other, _)| *other < distance)
+            .count();
+    if at >= N {
+        return;
+    }
+    if found.is_full() {
+        found.pop();
+    }
+    found.insert(at, (distance, member.contact));
+}
+
+#[cfg(test)]
+mod tests;
