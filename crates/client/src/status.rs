@@ -1,0 +1,102 @@
+//! How a node is doing.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kademlia::Key;
+
+/// How a node is doing. Counters run from its start.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct Status {
+    /// Since its start.
+    pub uptime: Duration,
+    /// The addresses it listens on.
+    pub listen: Vec<SocketAddr>,
+    /// What passed through its sockets.
+    pub traffic: Traffic,
+    /// What it had to drop.
+    pub dropped: Dropped,
+    /// What it keeps on disk; `None`: nothing.
+    pub disk: Option<DiskStatus>,
+    /// Its part in the Mainline DHT; `None`: none.
+    pub mainline: Option<MainlineStatus>,
+}
+
+/// What passed through the sockets, UDP payload only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Datagrams received.
+    pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+}
+
+/// What had to be dropped, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// Received datagrams that exceeded the receive buffer.
+    pub oversized: u64,
+    /// Received datagrams over the rate limit of their source.
+    pub rate_limited: u64,
+    /// Received datagrams that are not of the protocol.
+    pub malformed: u64,
+    /// Messages not sent because the socket was full.
+    pub send_full: u64,
+    /// Messages that the system refused to send: no route, a firewall, too long.
+    pub send_failed: u64,
+    /// Findings not told because the one who asked did not keep up.
+    pub untold: u64,
+    /// Changes not persisted because the disk did not keep up or is full.
+    pub unpersisted: u64,
+}
+
+/// What is kept on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DiskStatus {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Size of the file with the stored values.
+    pub bytes: u64,
+    /// Why the last write failed, if it did; the node goes on and tries again.
+    pub trouble: Option<String>,
+}
+
+/// A node's part in the Mainline DHT.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct MainlineStatus {
+    /// Its side on IPv4; `None`: it does not listen there.
+    pub v4: Option<FamilyStatus>,
+    /// Its side on IPv6; `None`: it does not listen there.
+    pub v6: Option<FamilyStatus>,
+    /// Torrents it stores peers of.
+    pub info_hashes: usize,
+    /// Peers it stores.
+    pub peers: usize,
+    /// Items it stores, immutable and mutable.
+    pub items: usize,
+    /// Operations under way.
+    pub operations: usize,
+}
+
+/// A node's side on one address family.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FamilyStatus {
+    /// Its id.
+    pub id: Key,
+    /// The address that others see it at, once enough of them agree (BEP 42).
+    pub external: Option<SocketAddr>,
+    /// Contacts that answered lately.
+    pub good: usize,
+    /// Contacts not heard of for a while.
+    pub questionable: usize,
+    /// Estimated number of nodes in the network; `None`: too little is known.
+    pub network_size: Option<f64>,
+}
