@@ -106,11 +106,13 @@ pub struct Standing {
     pub rtt: Rtt,
     /// Requests in a row that it left unanswered.
     pub failures: u8,
+    /// Whether its id is proven to belong to it, or to its address.
+    pub verified: bool,
 }
 
 impl Standing {
     /// Of a contact that has just answered for the first time.
-    pub fn new(now: Moment, rtt: Rtt) -> Self {
+    pub fn new(now: Moment, rtt: Rtt, verified: bool) -> Self {
         let now = seconds(now);
         Self {
             first_answer_s: now,
@@ -118,7 +120,14 @@ impl Standing {
             last_query_s: now,
             rtt,
             failures: 0,
+            verified,
         }
+    }
+
+    /// Of a contact that answered in an earlier run: worth asking, not worth handing on.
+    pub fn restored() -> Self {
+        let rtt = Rtt::new(Duration::from_secs(1));
+        Self { failures: 1, ..Self::new(Moment::START, rtt, false) }
     }
 
     /// It answered.
@@ -178,10 +187,7 @@ impl Rtt {
     /// After a first measurement (RFC 6298, 2.2).
     pub fn new(measured: Duration) -> Self {
         let measured = Self::units(measured);
-        Self {
-            smoothed: measured,
-            deviation: measured / 2,
-        }
+        Self { smoothed: measured, deviation: measured / 2 }
     }
 
     /// Takes in a further measurement (RFC 6298, 2.3: α = 1/8, β = 1/4).

@@ -50,8 +50,7 @@ impl Key {
     pub fn random_in_bucket(self, prefix: u32, bits: u32, rng: &mut impl Rng) -> Self {
         let mut bytes = [0; Self::BYTES];
         rng.fill_bytes(&mut bytes);
-        self.with_tail(Self(bytes), prefix, bits)
-            .with_bit(prefix, !self.bit(prefix))
+        self.with_tail(Self(bytes), prefix, bits).with_bit(prefix, !self.bit(prefix))
     }
 
     /// The bytes, most significant first.
@@ -82,9 +81,7 @@ impl Key {
 
     /// The bit at `index`, counted from the most significant; false beyond the last.
     pub fn bit(&self, index: u32) -> bool {
-        self.0
-            .get(index as usize / 8)
-            .is_some_and(|byte| byte & (0x80 >> (index % 8)) != 0)
+        self.0.get(index as usize / 8).is_some_and(|byte| byte & (0x80 >> (index % 8)) != 0)
     }
 
     fn with_bit(mut self, index: u32, value: bool) -> Self {
@@ -138,16 +135,11 @@ impl Distance {
 
     /// The bit at `index`, counted from the most significant; false beyond the last.
     pub fn bit(&self, index: usize) -> bool {
-        self.0
-            .get(index / 64)
-            .is_some_and(|word| word >> (63 - index % 64) & 1 != 0)
+        self.0.get(index / 64).is_some_and(|word| word >> (63 - index % 64) & 1 != 0)
     }
 
     /// The distance as a share of the whole key space, 0 to 1.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "an estimate; 53 bits are plenty"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "an estimate; 53 bits are plenty")]
     pub fn as_fraction(&self) -> f64 {
         let [first, second, ..] = self.0;
         (first as f64 + second as f64 / 2f64.powi(64)) / 2f64.powi(64)

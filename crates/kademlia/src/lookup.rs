@@ -1,1 +1,288 @@
-//! To come.
+//! The iterative lookup: ever closer contacts, α at a time, until the k closest have answered.
+//!
+//! Pure bookkeeping: no wire, no time, no randomness. The overlay asks [`Lookup::next_contact`] whom
+//! to ask, and reports what came of it. Maymounkov and Mazières, section 2.3; disjoint paths as in
+//! Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
+
+use crate::contact::{Address, Contact};
+use crate::key::{Distance, Key};
+
+/// The shape of a lookup.
+#[derive(Clone, Copy, Debug)]
+pub struct LookupSettings {
+    /// Requests in flight on one path that are not yet slow, Kademlia's α.
+    pub parallelism: usize,
+    /// Closest contacts that must answer, Kademlia's k.
+    pub closest: usize,
+    /// Paths that share no contact: what one liar says misleads one path alone. 1: no such defence.
+    pub paths: u8,
+    /// Candidates with one non-local host.
+    pub per_host: usize,
+    /// Candidates in one non-local subnet.
+    pub per_subnet: usize,
+    /// Contacts taken from one answer; the rest is ignored.
+    pub per_answer: usize,
+}
+
+impl Default for LookupSettings {
+    fn default() -> Self {
+        Self { parallelism: 3, closest: 8, paths: 1, per_host: 1, per_subnet: 4, per_answer: 20 }
+    }
+}
+
+/// What a lookup cost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LookupStats {
+    /// Contacts asked.
+    pub asked: u32,
+    /// Contacts that answered, late ones included.
+    pub answered: u32,
+    /// Contacts that did not.
+    pub failed: u32,
+}
+
+/// A lookup under way, or at its end.
+#[derive(Clone, Debug)]
+pub struct Lookup<A> {
+    target: Key,
+    settings: LookupSettings,
+    /// In ascending distance from the target.
+    candidates: Vec<Candidate<A>>,
+    /// Bare addresses that were asked and may yet introduce us.
+    introductions: usize,
+    stats: LookupStats,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate<A> {
+    distance: Distance,
+    contact: Contact<A>,
+    state: State,
+    path: u8,
+    hop: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Not asked yet.
+    Fresh,
+    /// Asked; the answer is expected.
+    Asked,
+    /// Asked; the answer is overdue, and somebody else is asked in its stead.
+    Slow,
+    Answered,
+    Failed,
+}
+
+impl<A: Address> Lookup<A> {
+    /// Candidates remembered; the farthest not yet asked are forgotten. Many times what an honest
+    /// lookup meets, so that liars cannot make us remember more.
+    pub const MAX_CANDIDATES: usize = 256;
+
+    /// A lookup that begins with `seeds`, our own contacts closest to the target.
+    pub fn new(
+        target: Key,
+        settings: LookupSettings,
+        seeds: impl IntoIterator<Item = Contact<A>>,
+    ) -> Self {
+        let stats = LookupStats::default();
+        let mut lookup =
+            Self { target, settings, candidates: Vec::new(), introductions: 0, stats };
+        for (contact, path) in seeds.into_iter().zip((0..settings.paths.max(1)).cycle()) {
+            lookup.add(contact, path, 1);
+        }
+        lookup
+    }
+
+    /// What is looked for.
+    pub fn target(&self) -> Key {
+        self.target
+    }
+
+    /// What it cost so far.
+    pub fn stats(&self) -> LookupStats {
+        self.stats
+    }
+
+    /// The contact to ask next, if one should be asked now. Call until `None`.
+    pub fn next_contact(&mut self) -> Option<Contact<A>> {
+        let path = (0..self.settings.paths.max(1)).find_map(|path| self.next_on(path))?;
+        let candidate = self.candidates.get_mut(path)?;
+        candidate.state = State::Asked;
+        self.stats.asked += 1;
+        Some(candidate.contact)
+    }
+
+    /// A bare address, whose id is unknown, is being asked.
+    pub fn introduction_asked(&mut self) {
+        self.introductions += 1;
+        self.stats.asked += 1;
+    }
+
+    /// A bare address answered, as `by`, and named `contacts`.
+    pub fn introduced(&mut self, by: Contact<A>, contacts: impl IntoIterator<Item = Contact<A>>) {
+        self.introductions = self.introductions.saturating_sub(1);
+        self.stats.answered += 1;
+        if let Some(at) = self.add(by, 0, 0)
+            && let Some(candidate) = self.candidates.get_mut(at)
+        {
+            candidate.state = State::Answered;
+        }
+        let paths = (0..self.settings.paths.max(1)).cycle();
+        for (contact, path) in contacts.into_iter().take(self.settings.per_answer).zip(paths) {
+            self.add(contact, path, 1);
+        }
+    }
+
+    /// A bare address did not answer.
+    pub fn introduction_failed(&mut self) {
+        self.introductions = self.introductions.saturating_sub(1);
+        self.stats.failed += 1;
+    }
+
+    /// A contact answered, in time or late, and named `contacts`.
+    pub fn answered(
+        &mut self,
+        contact: &Contact<A>,
+        contacts: impl IntoIterator<Item = Contact<A>>,
+    ) {
+        let Some(candidate) = self.candidate_mut(contact) else { return };
+        match candidate.state {
+            State::Fresh | State::Answered => return,
+            State::Asked | State::Slow | State::Failed => {}
+        }
+        let was_failed = candidate.state == State::Failed;
+        candidate.state = State::Answered;
+        let (path, hop) = (candidate.path, candidate.hop.saturating_add(1));
+        self.stats.answered += 1;
+        self.stats.failed -= u32::from(was_failed);
+        for contact in contacts.into_iter().take(self.settings.per_answer) {
+            self.add(contact, path, hop);
+        }
+    }
+
+    /// A contact takes longer than expected: another may be asked in its stead.
+    pub fn slow(&mut self, contact: &Contact<A>) {
+        if let Some(candidate) = self.candidate_mut(contact)
+            && candidate.state == State::Asked
+        {
+            candidate.state = State::Slow;
+        }
+    }
+
+    /// A contact did not answer, or is not who we were told it is.
+    pub fn failed(&mut self, contact: &Contact<A>) {
+        if let Some(candidate) = self.candidate_mut(contact)
+            && matches!(candidate.state, State::Asked | State::Slow)
+        {
+            candidate.state = State::Failed;
+            self.stats.failed += 1;
+        }
+    }
+
+    /// Whether nothing that is still to come could change the outcome for the better: on each path
+    /// the k closest have answered. Who is slow is waited for only while k have not.
+    pub fn is_finished(&self) -> bool {
+        self.introductions == 0 && (0..self.settings.paths.max(1)).all(|path| self.converged(path))
+    }
+
+    /// The closest contacts that answered, closest first, at most k.
+    pub fn closest(&self) -> Vec<Contact<A>> {
+        self.answers().take(self.settings.closest).map(|candidate| candidate.contact).collect()
+    }
+
+    /// Steps from our own contacts to the closest one that answered: 1 if it was one of ours.
+    pub fn hops(&self) -> u32 {
+        self.answers().next().map_or(0, |candidate| u32::from(candidate.hop))
+    }
+
+    /// The distances of the closest contacts that answered, ascending: what an estimate of the
+    /// network's size is made from.
+    pub fn distances(&self) -> impl Iterator<Item = Distance> {
+        self.answers().take(self.settings.closest).map(|candidate| candidate.distance)
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &Candidate<A>> {
+        self.candidates.iter().filter(|candidate| candidate.state == State::Answered)
+    }
+
+    fn on_path(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate<A>)> {
+        self.candidates.iter().enumerate().filter(move |(_, candidate)| candidate.path == path)
+    }
+
+    /// Those that decide whether a path has converged: its k closest that neither failed nor keep us
+    /// waiting.
+    fn deciding(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate<A>)> {
+        self.on_path(path)
+            .filter(|(_, candidate)| !matches!(candidate.state, State::Failed | State::Slow))
+            .take(self.settings.closest)
+    }
+
+    fn next_on(&self, path: u8) -> Option<usize> {
+        let asked = |(_, candidate): &(usize, &Candidate<A>)| candidate.state == State::Asked;
+        if self.on_path(path).filter(asked).count() >= self.settings.parallelism {
+            return None;
+        }
+        let mut deciding = self.deciding(path);
+        deciding.find(|(_, candidate)| candidate.state == State::Fresh).map(|(at, _)| at)
+    }
+
+    fn converged(&self, path: u8) -> bool {
+        let mut answered = 0;
+        for (_, candidate) in self.deciding(path) {
+            match candidate.state {
+                State::Fresh | State::Asked => return false,
+                State::Answered => answered += 1,
+                State::Slow | State::Failed => {}
+            }
+        }
+        let waiting = self.on_path(path).any(|(_, candidate)| candidate.state == State::Slow);
+        answered >= self.settings.closest || !waiting
+    }
+
+    fn candidate_mut(&mut self, contact: &Contact<A>) -> Option<&mut Candidate<A>> {
+        let distance = self.target.distance(&contact.key);
+        let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
+        let same_key = self.candidates.iter_mut().skip(at).take_while(|c| c.distance == distance);
+        same_key.into_iter().find(|candidate| candidate.contact == *contact)
+    }
+
+    /// Adds a candidate unless it is known or a limit speaks against it; returns where it stands.
+    fn add(&mut self, contact: Contact<A>, path: u8, hop: u8) -> Option<usize> {
+        if !contact.address.is_usable() || self.is_crowded(&contact) {
+            return None;
+        }
+        let distance = self.target.distance(&contact.key);
+        let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
+        if self.candidates.len() >= Self::MAX_CANDIDATES {
+            // Make room by forgetting the farthest that was not asked, if that is farther.
+            let last = self.candidates.iter().rposition(|c| c.state == State::Fresh)?;
+            if last < at {
+                return None;
+            }
+            self.candidates.remove(last);
+        }
+        let state = State::Fresh;
+        self.candidates.insert(at, Candidate { distance, contact, state, path, hop });
+        Some(at)
+    }
+
+    fn is_crowded(&self, contact: &Contact<A>) -> bool {
+        let address = contact.address;
+        if address.is_local() {
+            return self.candidates.iter().any(|c| c.contact.address == address);
+        }
+        let (host, subnet) = (address.host(), address.subnet());
+        let (mut same_host, mut same_subnet) = (0, 0);
+        for candidate in &self.candidates {
+            if candidate.contact.address.subnet() == subnet {
+                same_subnet += 1;
+                same_host += usize::from(candidate.contact.address.host() == host);
+            }
+        }
+        same_host >= self.settings.per_host || same_subnet >= self.settings.per_subnet
+    }
+}
+
+#[cfg(test)]
+mod tests;

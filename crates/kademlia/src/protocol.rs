@@ -170,11 +170,7 @@ pub struct Outbox<Peer> {
 
 impl<Peer> Default for Outbox<Peer> {
     fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            queue: VecDeque::new(),
-            start: 0,
-        }
+        Self { bytes: Vec::new(), queue: VecDeque::new(), start: 0 }
     }
 }
 

@@ -107,21 +107,14 @@ struct Bucket<A> {
 
 impl<A> Default for Bucket<A> {
     fn default() -> Self {
-        Self {
-            live: Vec::new(),
-            spare: Vec::new(),
-        }
+        Self { live: Vec::new(), spare: Vec::new() }
     }
 }
 
 impl<A: Address> Table<A> {
     /// An empty table around our own id.
     pub fn new(me: Key, settings: TableSettings) -> Self {
-        Self {
-            me,
-            settings,
-            buckets: Vec::new(),
-        }
+        Self { me, settings, buckets: Vec::new() }
     }
 
     /// Our own id.
@@ -132,25 +125,24 @@ impl<A: Address> Table<A> {
     /// Our id has changed: files every contact anew around it.
     pub fn move_to(&mut self, me: Key) {
         let mut moved = Self::new(me, self.settings);
-        for member in self
-            .buckets
-            .drain(..)
-            .flat_map(|b| b.live.into_iter().chain(b.spare))
-        {
+        for member in self.buckets.drain(..).flat_map(|b| b.live.into_iter().chain(b.spare)) {
             moved.place(member);
         }
         *self = moved;
     }
 
-    /// A contact answered a request of ours, `rtt` after we sent it if that is known.
+    /// A contact answered a request of ours, `rtt` after we sent it if that is known. `verified`:
+    /// its id is proven to be its own.
     pub fn answered(
         &mut self,
         now: Moment,
         contact: Contact<A>,
         rtt: Option<Duration>,
+        verified: bool,
     ) -> Placement {
         if let Some(member) = self.member_mut(&contact.key) {
             if member.contact.address == contact.address {
+                member.standing.verified = verified;
                 member.standing.answered(now, rtt);
                 return Placement::Known;
             }
@@ -163,10 +155,15 @@ impl<A: Address> Table<A> {
         }
         self.remove_address(contact.address);
         let rtt = Rtt::new(rtt.unwrap_or(Duration::from_secs(1)));
-        self.place(Member {
-            contact,
-            standing: Standing::new(now, rtt),
-        })
+        self.place(Member { contact, standing: Standing::new(now, rtt, verified) })
+    }
+
+    /// Brings in a contact that answered in an earlier run of this node.
+    pub fn restore(&mut self, contact: Contact<A>) {
+        if self.member(&contact.key).is_none() {
+            self.remove_address(contact.address);
+            self.place(Member { contact, standing: Standing::restored() });
+        }
     }
 
     /// A contact sent us a query. Returns whether it is known.
@@ -188,11 +185,7 @@ impl<A: Address> Table<A> {
             return;
         };
         bucket.spare.retain(|spare| spare.contact != *contact);
-        let Some(at) = bucket
-            .live
-            .iter()
-            .position(|member| member.contact == *contact)
-        else {
+        let Some(at) = bucket.live.iter().position(|member| member.contact == *contact) else {
             return;
         };
         let Some(member) = bucket.live.get_mut(at) else {
@@ -244,17 +237,8 @@ impl<A: Address> Table<A> {
             }
             // All of this bucket is farther than all of the buckets before it.
             let first = found.len();
-            for member in bucket
-                .live
-                .iter()
-                .filter(|member| member.standing.failures == 0)
-            {
-                insert_sorted(
-                    &mut found,
-                    first,
-                    target.distance(&member.contact.key),
-                    member,
-                );
+            for member in bucket.live.iter().filter(|member| member.standing.failures == 0) {
+                insert_sorted(&mut found, first, target.distance(&member.contact.key), member);
             }
         }
         found.into_iter().map(|(_, contact)| contact).collect()
@@ -276,11 +260,7 @@ impl<A: Address> Table<A> {
     /// The member with this id, if it is in the table or in reserve.
     pub fn member(&self, key: &Key) -> Option<&Member<A>> {
         let bucket = self.buckets.get(self.index(key))?;
-        bucket
-            .live
-            .iter()
-            .chain(&bucket.spare)
-            .find(|member| member.contact.key == *key)
+        bucket.live.iter().chain(&bucket.spare).find(|member| member.contact.key == *key)
     }
 
     /// All members that hold a place.
@@ -321,8 +301,11 @@ impl<A: Address> Table<A> {
     /// Sessions are heavy-tailed, so a contact that was up for `a` and has been silent for `s` is
     /// alive with probability about a / (a + s) (Li 2005): young contacts are asked sooner, when
     /// that falls to two thirds, and all after [`TableSettings::questionable_after`].
-    pub fn next_check(&self) -> Option<(Moment, Contact<A>)> {
+    ///
+    /// `underway` are left out: they are being asked.
+    pub fn next_check(&self, underway: &[Contact<A>]) -> Option<(Moment, Contact<A>)> {
         self.members()
+            .filter(|member| !underway.contains(&member.contact))
             .map(|member| (self.check_due(&member.standing), member.contact))
             .min()
     }
@@ -372,11 +355,7 @@ impl<A: Address> Table<A> {
         let crowded = hosts.iter().filter(global).any(|a| {
             hosts.iter().filter(|b| a.subnet() == b.subnet()).count() > self.settings.per_subnet
         });
-        if crowded {
-            Err("a subnet holds more than its share")
-        } else {
-            Ok(())
-        }
+        if crowded { Err("a subnet holds more than its share") } else { Ok(()) }
     }
 
     fn is_bad(&self, member: &Member<A>) -> bool {
@@ -390,11 +369,7 @@ impl<A: Address> Table<A> {
     fn member_mut(&mut self, key: &Key) -> Option<&mut Member<A>> {
         let index = self.index(key);
         let bucket = self.buckets.get_mut(index)?;
-        bucket
-            .live
-            .iter_mut()
-            .chain(&mut bucket.spare)
-            .find(|m| m.contact.key == *key)
+        bucket.live.iter_mut().chain(&mut bucket.spare).find(|m| m.contact.key == *key)
     }
 
     fn remove(&mut self, key: &Key) {
@@ -456,9 +431,7 @@ impl<A: Address> Table<A> {
     fn buckets_by_distance(&self, target: &Key) -> impl Iterator<Item = &Bucket<A>> {
         let differs = self.me.distance(target);
         let buckets = self.buckets.iter().enumerate();
-        let near = buckets
-            .clone()
-            .filter(move |(index, _)| differs.bit(*index));
+        let near = buckets.clone().filter(move |(index, _)| differs.bit(*index));
         let far = buckets.rev().filter(move |(index, _)| !differs.bit(*index));
         near.chain(far).map(|(_, bucket)| bucket)
     }
@@ -486,8 +459,9 @@ impl<A: Address> Bucket<A> {
         Placement::Spare
     }
 
-    /// The member of a full bucket that gives way to `newcomer`: a bad one, else a young one that
-    /// takes more than twice as long to answer, the slowest first.
+    /// The member of a full bucket that gives way to `newcomer`: a bad one, else one whose id is not
+    /// verified if the newcomer's is, else a young one that takes more than twice as long to answer;
+    /// of these the slowest.
     fn loser_against(
         &mut self,
         newcomer: &Member<A>,
@@ -497,34 +471,35 @@ impl<A: Address> Bucket<A> {
             let standing = &member.standing;
             let age = standing.last_answer().since(standing.first_answer());
             standing.failures >= settings.failures_until_bad
+                || newcomer.standing.verified && !standing.verified
                 || age < settings.settled_after
                     && newcomer.standing.rtt.smoothed() * 2 < standing.rtt.smoothed()
         };
-        self.live
-            .iter_mut()
-            .filter(|member| gives_way(member))
-            .max_by_key(|member| (member.standing.failures, member.standing.rtt.smoothed()))
+        self.live.iter_mut().filter(|member| gives_way(member)).max_by_key(
+            |Member { standing, .. }| {
+                (standing.failures, !standing.verified, standing.rtt.smoothed())
+            },
+        )
     }
 
     /// Keeps a contact in reserve; of too many the slowest is forgotten.
     fn reserve(&mut self, member: Member<A>, settings: &TableSettings) {
         self.spare.push(member);
         if self.spare.len() > settings.spares {
-            let slowest = (0..)
-                .zip(&self.spare)
-                .max_by_key(|(_, m)| m.standing.rtt.smoothed());
+            let slowest = (0..).zip(&self.spare).max_by_key(|(_, m)| m.standing.rtt.smoothed());
             if let Some((slowest, _)) = slowest {
                 self.spare.swap_remove(slowest);
             }
         }
     }
 
-    /// The one in reserve that was heard of last, to the minute, and of these the fastest.
+    /// The one in reserve that was heard of last, to the minute, and of these the fastest; verified
+    /// ones first.
     fn take_best_spare(&mut self) -> Option<Member<A>> {
         let minute = |m: &Member<A>| m.standing.last_seen().as_micros() / 60_000_000;
-        let best = (0..)
-            .zip(&self.spare)
-            .max_by_key(|(_, m)| (minute(m), Reverse(m.standing.rtt.smoothed())));
+        let best = (0..).zip(&self.spare).max_by_key(|(_, m)| {
+            (m.standing.verified, minute(m), Reverse(m.standing.rtt.smoothed()))
+        });
         best.map(|(at, _)| at).map(|at| self.spare.swap_remove(at))
     }
 }
@@ -537,11 +512,7 @@ fn insert_sorted<A: Address, const N: usize>(
     member: &Member<A>,
 ) {
     let tail = found.get(first..).unwrap_or_default();
-    let at = first
-        + tail
-            .iter()
-            .take_while(|(other, _)| *other < distance)
-            .count();
+    let at = first + tail.iter().take_while(|(other, _)| *other < distance).count();
     if at >= N {
         return;
     }

@@ -3,10 +3,7 @@ use super::*;
 #[test]
 fn outbox_hands_over_in_order_and_forgets() {
     let mut outbox = Outbox::default();
-    let to = |peer: u8| Transmit {
-        to: peer,
-        way: Way::Datagram,
-    };
+    let to = |peer: u8| Transmit { to: peer, way: Way::Datagram };
     outbox.push(to(1), |out| out.extend_from_slice(b"one"));
     outbox.push(to(2), |out| out.extend_from_slice(b""));
     let mut buffer = b"old".to_vec();
