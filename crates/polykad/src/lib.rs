@@ -1,1 +1,4 @@
-//! To come.
+//! The library people embed: a node with its sockets, its disk and its configuration.
+#![deny(unsafe_code)]
+
+pub mod socket;

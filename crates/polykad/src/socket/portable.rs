@@ -1,0 +1,42 @@
+//! One system call a datagram, for systems without recvmmsg and sendmmsg.
+
+use std::io;
+
+use tokio::net::UdpSocket;
+
+use super::{MAX_DATAGRAM_BYTES, Meta, Received, STRIDE, Slot};
+
+/// Receives at most a batch of datagrams without waiting; returns how many.
+pub(super) fn receive(socket: &UdpSocket, received: &mut Received) -> io::Result<usize> {
+    let slots = received.bytes.chunks_exact_mut(STRIDE);
+    let mut count = 0;
+    for (slot, meta) in slots.zip(received.meta.iter_mut()) {
+        // One byte beyond the limit tells a datagram that was cut off.
+        let buffer = slot.get_mut(..=MAX_DATAGRAM_BYTES).unwrap_or_default();
+        match socket.try_recv_from(buffer) {
+            Ok((bytes, from)) => {
+                let cut_off = bytes > MAX_DATAGRAM_BYTES;
+                received.oversized += u64::from(cut_off);
+                let from = (!cut_off).then_some(from);
+                *meta = Meta { from, bytes };
+                count += 1;
+            }
+            Err(error) if count == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(count)
+}
+
+/// Sends the first of `slots` without waiting; returns how many the system took.
+pub(super) fn send(socket: &UdpSocket, slots: &[Slot]) -> io::Result<usize> {
+    let mut count = 0;
+    for slot in slots {
+        match socket.try_send_to(&slot.bytes, slot.to) {
+            Ok(_) => count += 1,
+            Err(error) if count == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(count)
+}
