@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod external;
 pub mod item;
+pub mod magnet;
 pub mod wire;
 
 pub use command::{Command, Event};

@@ -1,0 +1,181 @@
+//! The address that others see us at, and ids bound to addresses (BEP 42).
+
+use core::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use kademlia::{Address, Moment};
+use rand_core::Rng;
+
+use crate::wire::Id;
+
+/// Whether a node at `ip` may have `id`. On local addresses every id is fine.
+pub fn id_matches(ip: IpAddr, id: &Id) -> bool {
+    if SocketAddr::new(ip, 0).is_local() {
+        return true;
+    }
+    let [first, second, third, .., last] = *id.as_bytes();
+    let [a, b, c, _] = prefix(ip, last).to_be_bytes();
+    first == a && second == b && third & FIXED_BITS == c & FIXED_BITS
+}
+
+/// A random id that a node at `ip` may have.
+pub fn derive_id(ip: IpAddr, rng: &mut impl Rng) -> Id {
+    let mut id = [0; Id::BYTES];
+    rng.fill_bytes(&mut id);
+    let [first, second, third, .., last] = &mut id;
+    let [a, b, c, _] = prefix(ip, *last).to_be_bytes();
+    (*first, *second) = (a, b);
+    *third = c & FIXED_BITS | *third & !FIXED_BITS;
+    Id::new(id)
+}
+
+/// The bits of an id's third byte that are bound: 21 bits in all are.
+const FIXED_BITS: u8 = 0xf8;
+/// Of an IPv4 address, the bits that count.
+const MASK_V4: u32 = 0x030f_3fff;
+/// Of the upper half of an IPv6 address, the bits that count.
+const MASK_V6: u64 = 0x0103_070f_1f3f_7fff;
+
+/// What the first 21 bits of an id must be; `last` is its last byte.
+fn prefix(ip: IpAddr, last: u8) -> u32 {
+    let salt = last & 7;
+    match ip {
+        IpAddr::V4(ip) => crc32c((ip.to_bits() & MASK_V4 | u32::from(salt) << 29).to_be_bytes()),
+        IpAddr::V6(ip) => {
+            let upper = (ip.to_bits() >> 64) as u64;
+            crc32c((upper & MASK_V6 | u64::from(salt) << 61).to_be_bytes())
+        }
+    }
+}
+
+/// CRC-32C (Castagnoli): RFC 3720, appendix B.4.
+fn crc32c<const N: usize>(bytes: [u8; N]) -> u32 {
+    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
+        let [low, ..] = crc.to_le_bytes();
+        let entry = CRC_TABLE.get(usize::from(low ^ byte));
+        crc >> 8 ^ entry.copied().unwrap_or_default()
+    });
+    !crc
+}
+
+/// The remainders of all single bytes, reflected.
+static CRC_TABLE: [u32; 256] = {
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    let mut table = [0; 256];
+    let (mut rest, mut byte) = (table.as_mut_slice(), 0);
+    while let [entry, others @ ..] = rest {
+        let (mut crc, mut bit) = (byte, 0);
+        while bit < 8 {
+            crc = crc >> 1 ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
+            bit += 1;
+        }
+        *entry = crc;
+        byte += 1;
+        rest = others;
+    }
+    table
+};
+
+/// Finds out our own address, of one family, from what others say.
+///
+/// One word counts for little: each network (an IPv4 /24, an IPv6 /64; on local networks each
+/// address) has one vote, its latest, for an hour. An address is believed while more than half of
+/// all votes, and at least three, are for it.
+#[derive(Clone, Debug, Default)]
+pub struct ExternalVote {
+    /// Oldest first.
+    votes: Vec<Vote>,
+    winner: Option<SocketAddr>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Vote {
+    voter: Voter,
+    claim: SocketAddr,
+    at: Moment,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Voter {
+    Network(u64),
+    Host(IpAddr),
+}
+
+impl ExternalVote {
+    /// Votes kept; the oldest make room for new ones.
+    pub const MAX_VOTES: usize = 64;
+    /// Votes for one address below which it is not believed.
+    pub const MIN_AGREEING: usize = 3;
+    /// How long a vote counts.
+    pub const LIFETIME: Duration = Duration::from_hours(1);
+
+    /// No votes yet.
+    pub const fn new() -> Self {
+        Self { votes: Vec::new(), winner: None }
+    }
+
+    /// `voter` says that it sees us at `claim`. Call it only for answers to our own queries, which
+    /// nobody can send unasked.
+    ///
+    /// Returns the address now believed if that has changed by this vote. Its port is 0 if the
+    /// voters do not agree on one, as behind a NAT that maps every connection anew.
+    pub fn vote(
+        &mut self,
+        now: Moment,
+        voter: SocketAddr,
+        claim: SocketAddr,
+    ) -> Option<SocketAddr> {
+        if !claim.is_usable() || claim.is_ipv4() != voter.is_ipv4() {
+            return None;
+        }
+        let voter =
+            if voter.is_local() { Voter::Host(voter.ip()) } else { Voter::Network(voter.subnet()) };
+        let oldest = now - Self::LIFETIME;
+        self.votes.retain(|vote| vote.voter != voter && vote.at >= oldest);
+        if self.votes.len() >= Self::MAX_VOTES {
+            self.votes.remove(0);
+        }
+        self.votes.push(Vote { voter, claim, at: now });
+        let elected = self.elected()?;
+        (self.winner.replace(elected) != Some(elected)).then_some(elected)
+    }
+
+    /// The address believed, if any.
+    pub const fn winner(&self) -> Option<SocketAddr> {
+        self.winner
+    }
+
+    fn elected(&self) -> Option<SocketAddr> {
+        let claims = || self.votes.iter().map(|vote| vote.claim);
+        let ip = majority(claims().map(|claim| claim.ip()), self.votes.len())?;
+        let agreeing = || claims().filter(|claim| claim.ip() == ip);
+        let count = agreeing().count();
+        if count < Self::MIN_AGREEING {
+            return None;
+        }
+        let port = majority(agreeing().map(|claim| claim.port()), count);
+        Some(SocketAddr::new(ip, port.unwrap_or(0)))
+    }
+}
+
+/// The one of `total` claims that more than half are equal to.
+fn majority<T: Copy + Eq>(claims: impl Iterator<Item = T> + Clone, total: usize) -> Option<T> {
+    // Boyer and Moore: if there is a majority, it survives pairing off unequal claims.
+    let (mut candidate, mut lead) = (None, 0_usize);
+    for claim in claims.clone() {
+        if lead == 0 {
+            candidate = Some(claim);
+        }
+        if candidate == Some(claim) {
+            lead += 1;
+        } else {
+            lead -= 1;
+        }
+    }
+    let candidate = candidate?;
+    let count = claims.filter(|claim| *claim == candidate).count();
+    (2 * count > total).then_some(candidate)
+}
+
+#[cfg(test)]
+mod tests;
