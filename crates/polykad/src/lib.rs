@@ -1,4 +1,6 @@
 //! The library people embed: a node with its sockets, its disk and its configuration.
 #![deny(unsafe_code)]
 
+pub mod clock;
+pub mod driver;
 pub mod socket;

@@ -19,8 +19,9 @@ mod system;
 #[path = "socket/portable.rs"]
 mod system;
 
-/// Datagrams received or sent in one system call. With 100-byte queries and 300-byte answers CPU
-/// per answer falls by half from 1 to 16, by 3 % from 32 to 64, and by nothing beyond.
+/// Datagrams received or sent in one system call. Measured with 100-byte queries and 300-byte
+/// answers on loopback: one at a time costs 8 to 26 µs of CPU an answer (each a wake of its own);
+/// batches of 32, 64 and 128 cost 3.6 to 3.8 µs, the same within the noise.
 pub const BATCH: usize = 64;
 
 /// The longest datagram taken in. The longest seen on Mainline: 2.5 kB, from a client that answers
@@ -95,11 +96,15 @@ impl Socket {
     /// Receives what has arrived, at most [`BATCH`] datagrams, in place of what `received` held.
     ///
     /// # Errors
-    /// The system's. Waiting for more is not an error.
+    /// The system's; wait before calling again. Having nothing to receive is not an error.
     pub fn receive(&self, received: &mut Received) -> io::Result<Readiness> {
         received.count = 0;
+        let mut trouble = None;
         let result = self.inner.try_io(Interest::READABLE, || {
-            received.count = system::receive(&self.inner, received)?;
+            match system::receive(&self.inner, received) {
+                Ok(count) => received.count = count,
+                Err(error) => trouble = Some(error),
+            }
             // A batch that is not full has emptied the socket. Saying so here saves the call that
             // would find out; what arrives from now on wakes us again.
             if received.count < BATCH {
@@ -107,10 +112,10 @@ impl Socket {
             }
             Ok(())
         });
-        match result {
-            Ok(()) => Ok(Readiness::More),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Readiness::Drained),
-            Err(error) => Err(error),
+        match trouble {
+            Some(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ if result.is_ok() => Ok(Readiness::More),
+            _ => Ok(Readiness::Drained),
         }
     }
 
