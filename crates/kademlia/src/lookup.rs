@@ -196,10 +196,9 @@ impl<A: Address> Lookup<A> {
         self.answers().next().map_or(0, |candidate| u32::from(candidate.hop))
     }
 
-    /// The distances of the closest contacts that answered, ascending: what an estimate of the
-    /// network's size is made from.
-    pub fn distances(&self) -> impl Iterator<Item = Distance> {
-        self.answers().take(self.settings.closest).map(|candidate| candidate.distance)
+    /// All contacts that answered, closest first: more than k.
+    pub fn answered_contacts(&self) -> impl Iterator<Item = Contact<A>> {
+        self.answers().map(|candidate| candidate.contact)
     }
 
     fn answers(&self) -> impl Iterator<Item = &Candidate<A>> {

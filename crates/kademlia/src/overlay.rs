@@ -1,1 +1,614 @@
-//! To come.
+//! Table, requests, lookups and refresh as one machine that a network embeds.
+//!
+//! The division of labour: the overlay decides whom to ask about what and when, and draws its
+//! conclusions; the network puts the question on the wire in its own format. After every call of a
+//! `handle_*` or command method the network drains [`Overlay::poll_ask`] and
+//! [`Overlay::poll_event`].
+//!
+//! The life of one lookup: [`Overlay::start_lookup`] seeds it from the table. [`Overlay::poll_ask`]
+//! names a contact and a transaction id; the network sends a find. Its answer comes back through
+//! [`Overlay::answered`], which tells the network what the answer was for, so that it can take out
+//! peers, values or tokens; silence comes back through [`Overlay::handle_timeout`]. At the end there
+//! is an [`OverlayEvent::LookupDone`] with the lookup itself.
+
+use arrayvec::ArrayVec;
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::contact::{Address, Contact};
+use crate::key::Key;
+use crate::lookup::{Lookup, LookupSettings};
+use crate::protocol::Moment;
+use crate::requests::{Overdue, Request, Requests, TransactionId};
+use crate::size::SizeEstimate;
+use crate::table::{Placement, Table, TableSettings};
+
+/// How an overlay behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct OverlaySettings {
+    /// Length of the network's ids.
+    pub bits: u32,
+    /// The routing table.
+    pub table: TableSettings,
+    /// Its lookups.
+    pub lookup: LookupSettings,
+    /// How often the neighbourhood of our own id, and buckets with free places, are looked up.
+    pub refresh_every: Duration,
+}
+
+impl Default for OverlaySettings {
+    fn default() -> Self {
+        Self {
+            bits: Key::BITS,
+            table: TableSettings::default(),
+            lookup: LookupSettings::default(),
+            refresh_every: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Names a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LookupId(u64);
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Is the contact alive?
+    Liveness,
+    /// A step of a lookup.
+    Lookup(LookupId),
+    /// The network's own, with its tag.
+    Own(u64),
+}
+
+/// A request that the network must send now.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<A> {
+    /// What names the request on the wire.
+    pub transaction: TransactionId,
+    /// To whom.
+    pub to: A,
+    /// What to ask.
+    pub question: Question,
+}
+
+/// What to ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Question {
+    /// Are you there?
+    Ping,
+    /// Whom do you know near `target`? In the words of the lookup's purpose, which the network knows.
+    Find {
+        /// The lookup.
+        lookup: LookupId,
+        /// What it looks for.
+        target: Key,
+    },
+}
+
+/// What an answer was for.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<A> {
+    /// What the request was for.
+    pub purpose: Purpose,
+    /// Who answered.
+    pub contact: Contact<A>,
+    /// How long it took.
+    pub rtt: Duration,
+    /// Whether its failure was told before.
+    pub late: bool,
+}
+
+/// What the network must know.
+#[derive(Clone, Debug)]
+pub enum OverlayEvent<A> {
+    /// A lookup has ended.
+    LookupDone(LookupId, Lookup<A>),
+    /// A request of the network's own, with this tag, went unanswered.
+    Unanswered(u64),
+}
+
+/// The contacts, requests and lookups of one node in one address family.
+#[derive(Debug)]
+pub struct Overlay<A> {
+    settings: OverlaySettings,
+    table: Table<A>,
+    requests: Requests<A, Purpose>,
+    lookups: BTreeMap<LookupId, Lookup<A>>,
+    /// Lookups that may have somebody to ask, or be done.
+    stirred: BTreeSet<LookupId>,
+    next_lookup: u64,
+    bootstrap: Vec<A>,
+    asks: VecDeque<Ask<A>>,
+    events: VecDeque<OverlayEvent<A>>,
+    size: SizeEstimate,
+    upkeep: Upkeep<A>,
+    sent: u64,
+}
+
+/// What keeps the table fresh.
+#[derive(Debug)]
+struct Upkeep<A> {
+    /// Contacts being asked for a sign of life, members and newcomers.
+    checking: ArrayVec<Contact<A>, { MAX_CHECKS }>,
+    /// When a member's silence is overdue next.
+    check_at: Moment,
+    /// When the next round of refreshing begins; `None` before the node has joined.
+    refresh_at: Option<Moment>,
+    /// The lookup of this round that is under way.
+    refreshing: Option<LookupId>,
+    /// The buckets below this one were seen to in this round.
+    next_bucket: u32,
+    /// Joining has failed this many times in a row.
+    failed_joins: u32,
+}
+
+/// Signs of life awaited at once: enough to check a whole table within a minute.
+const MAX_CHECKS: usize = 8;
+/// How soon a node that found nobody tries again, at first and at most.
+const REJOIN_MIN: Duration = Duration::from_secs(2);
+const REJOIN_MAX: Duration = Duration::from_secs(5 * 60);
+/// No contact needs a check sooner than this after it answered (see `Table::next_check`).
+const CHECK_SOONEST: Duration = Duration::from_secs(60);
+
+impl<A: Address> Overlay<A> {
+    /// Lookups that may run at once.
+    pub const MAX_LOOKUPS: usize = 1024;
+    /// Bootstrap addresses asked by one lookup.
+    const MAX_INTRODUCTIONS: usize = 16;
+
+    /// An overlay around our own id, without contacts.
+    pub fn new(me: Key, settings: OverlaySettings) -> Self {
+        Self {
+            settings,
+            table: Table::new(me, settings.table),
+            requests: Requests::default(),
+            lookups: BTreeMap::new(),
+            stirred: BTreeSet::new(),
+            next_lookup: 0,
+            bootstrap: Vec::new(),
+            asks: VecDeque::new(),
+            events: VecDeque::new(),
+            size: SizeEstimate::default(),
+            upkeep: Upkeep {
+                checking: ArrayVec::new(),
+                check_at: Moment::from_micros(u64::MAX),
+                refresh_at: None,
+                refreshing: None,
+                next_bucket: 0,
+                failed_joins: 0,
+            },
+            sent: 0,
+        }
+    }
+
+    /// The routing table.
+    pub fn table(&self) -> &Table<A> {
+        &self.table
+    }
+
+    /// Our own id.
+    pub fn me(&self) -> Key {
+        self.table.me()
+    }
+
+    /// The estimated size of the network.
+    pub fn size(&self) -> &SizeEstimate {
+        &self.size
+    }
+
+    /// Requests sent so far.
+    pub fn requests_sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Lookups under way, those of the upkeep included.
+    pub fn lookups(&self) -> usize {
+        self.lookups.len()
+    }
+
+    /// Requests in flight, by what they are for; for the simulator's checkers.
+    pub fn pending(&self) -> impl Iterator<Item = &Request<A, Purpose>> {
+        self.requests.pending()
+    }
+
+    /// Adds addresses of nodes to join through.
+    pub fn add_bootstrap(&mut self, addresses: impl IntoIterator<Item = A>) {
+        for address in addresses.into_iter().filter(Address::is_usable) {
+            if !self.bootstrap.contains(&address) {
+                self.bootstrap.push(address);
+            }
+        }
+    }
+
+    /// Whether there is anybody to ask.
+    pub fn has_anybody(&self) -> bool {
+        !self.bootstrap.is_empty() || !self.table.is_empty()
+    }
+
+    /// Brings in contacts of an earlier run.
+    pub fn restore(&mut self, contacts: impl IntoIterator<Item = Contact<A>>) {
+        for contact in contacts {
+            self.table.restore(contact);
+        }
+        // They are asked for a sign of life as soon as time begins.
+        self.upkeep.check_at = Moment::START;
+    }
+
+    /// Looks up our own id, through the bootstrap addresses too, and then keeps the table fresh.
+    pub fn join(&mut self, now: Moment, rng: &mut ChaCha8Rng) -> Option<LookupId> {
+        let lookup = self.start(now, self.me(), self.settings.lookup, true, rng)?;
+        self.upkeep.refreshing = Some(lookup);
+        self.upkeep.next_bucket = 0;
+        self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
+        Some(lookup)
+    }
+
+    /// Our id has changed: the table is sorted anew, and our new neighbourhood is looked up.
+    pub fn change_id(&mut self, now: Moment, me: Key) {
+        self.table.move_to(me);
+        if self.upkeep.refresh_at.is_some() {
+            self.upkeep.refresh_at = Some(now);
+        }
+    }
+
+    /// Starts a lookup of `target`. `None`: too many run.
+    pub fn start_lookup(
+        &mut self,
+        now: Moment,
+        target: Key,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<LookupId> {
+        self.start_lookup_with(now, target, self.settings.lookup, rng)
+    }
+
+    /// Starts a lookup of a shape of its own.
+    pub fn start_lookup_with(
+        &mut self,
+        now: Moment,
+        target: Key,
+        settings: LookupSettings,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<LookupId> {
+        // A node without contacts goes through its bootstrap addresses: no need to wait for the join.
+        let introduce = self.table.len() < settings.closest;
+        self.start(now, target, settings, introduce, rng)
+    }
+
+    /// Forgets a lookup; answers to its requests still feed the table.
+    pub fn cancel_lookup(&mut self, lookup: LookupId) {
+        self.lookups.remove(&lookup);
+        self.stirred.remove(&lookup);
+    }
+
+    /// A lookup under way.
+    pub fn lookup(&self, lookup: LookupId) -> Option<&Lookup<A>> {
+        self.lookups.get(&lookup)
+    }
+
+    /// Registers a request of the network's own, which it sends itself under the returned id.
+    /// `None`: too many are under way.
+    pub fn request(
+        &mut self,
+        now: Moment,
+        to: A,
+        key: Option<Key>,
+        tag: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<TransactionId> {
+        self.begin(now, to, key, Purpose::Own(tag), rng)
+    }
+
+    /// An answer arrived from `from`, which calls itself `key` and names `contacts`. `verified`: the
+    /// id is proven to be its own. `None`: it answers nothing we asked.
+    pub fn answered(
+        &mut self,
+        now: Moment,
+        transaction: TransactionId,
+        from: A,
+        key: Key,
+        verified: bool,
+        contacts: impl IntoIterator<Item = Contact<A>>,
+    ) -> Option<Heard<A>> {
+        let answered = self.requests.answered(now, transaction, from)?;
+        let contact = Contact { key, address: from };
+        let asked = answered.request.key.map(|key| Contact { key, address: from });
+        if let Some(asked) = asked.filter(|asked| *asked != contact) {
+            self.table.failed(&asked);
+        }
+        let placement = self.table.answered(now, contact, Some(answered.rtt), verified);
+        if placement == Placement::Added {
+            self.upkeep.check_at = self.upkeep.check_at.min(now + CHECK_SOONEST);
+        }
+        self.upkeep.checking.retain(|checking| checking.address != from);
+        if let Purpose::Lookup(id) = answered.request.purpose {
+            self.step_answered(id, asked, contact, contacts);
+        }
+        let purpose = answered.request.purpose;
+        Some(Heard { purpose, contact, rtt: answered.rtt, late: answered.late })
+    }
+
+    /// An error arrived from `from`: a sign of life, but no help.
+    pub fn answered_with_error(
+        &mut self,
+        now: Moment,
+        transaction: TransactionId,
+        from: A,
+    ) -> Option<(Purpose, Option<Key>)> {
+        let answered = self.requests.answered(now, transaction, from)?;
+        self.upkeep.checking.retain(|checking| checking.address != from);
+        if let Purpose::Lookup(id) = answered.request.purpose {
+            self.step_failed(id, answered.request);
+        }
+        Some((answered.request.purpose, answered.request.key))
+    }
+
+    /// A query arrived: a sign of life of a contact we know; one we do not know, and would like to,
+    /// is asked whether it is really there. Call only for nodes that can be asked.
+    pub fn queried(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
+        if !self.table.queried(now, &contact) && self.table.wants(&contact) {
+            self.check(now, contact, rng);
+        }
+    }
+
+    /// Hearsay of a contact that belongs to this overlay: asked whether it is really there if we
+    /// would like to know it.
+    pub fn suggest(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
+        if self.table.wants(&contact) {
+            self.check(now, contact, rng);
+        }
+    }
+
+    /// Does what has fallen due.
+    pub fn handle_timeout(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
+        while let Some(overdue) = self.requests.poll_overdue(now) {
+            match overdue {
+                Overdue::Slow(request) => self.request_slow(request),
+                Overdue::Expired(request) => self.request_expired(request),
+            }
+        }
+        self.run_checks(now, rng);
+        self.run_refresh(now, rng);
+    }
+
+    /// When [`Overlay::handle_timeout`] wants to be called next.
+    pub fn next_timeout(&self) -> Option<Moment> {
+        let check = (!self.upkeep.checking.is_full()).then_some(self.upkeep.check_at);
+        let refresh = self.upkeep.refresh_at.filter(|_| self.upkeep.refreshing.is_none());
+        let never = Moment::from_micros(u64::MAX);
+        [self.requests.next_timeout(), check, refresh]
+            .into_iter()
+            .flatten()
+            .filter(|due| *due != never)
+            .min()
+    }
+
+    /// The next request to send.
+    pub fn poll_ask(&mut self, now: Moment, rng: &mut ChaCha8Rng) -> Option<Ask<A>> {
+        if let Some(ask) = self.asks.pop_front() {
+            return Some(ask);
+        }
+        while let Some(&id) = self.stirred.first() {
+            if let Some(ask) = self.next_step(now, id, rng) {
+                return Some(ask);
+            }
+            self.stirred.remove(&id);
+            if self.lookups.get(&id).is_some_and(Lookup::is_finished) {
+                self.finish(now, id, rng);
+            }
+        }
+        None
+    }
+
+    /// The next thing to know.
+    pub fn poll_event(&mut self) -> Option<OverlayEvent<A>> {
+        self.events.pop_front()
+    }
+
+    fn start(
+        &mut self,
+        now: Moment,
+        target: Key,
+        settings: LookupSettings,
+        introduce: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<LookupId> {
+        if self.lookups.len() >= Self::MAX_LOOKUPS {
+            return None;
+        }
+        let id = LookupId(self.next_lookup);
+        self.next_lookup += 1;
+        let seeds =
+            self.table.seeds(&target, settings.closest * usize::from(settings.paths.max(1)));
+        let seeds_lacking = seeds.is_empty();
+        let mut lookup = Lookup::new(target, settings, seeds);
+        if introduce || seeds_lacking {
+            for to in self.introducers(rng) {
+                let purpose = Purpose::Lookup(id);
+                if let Some(transaction) = self.begin(now, to, None, purpose, rng) {
+                    lookup.introduction_asked();
+                    let question = Question::Find { lookup: id, target };
+                    self.asks.push_back(Ask { transaction, to, question });
+                }
+            }
+        }
+        self.lookups.insert(id, lookup);
+        self.stirred.insert(id);
+        Some(id)
+    }
+
+    /// Some of the bootstrap addresses, others each time.
+    fn introducers(&self, rng: &mut ChaCha8Rng) -> Vec<A> {
+        let count = self.bootstrap.len();
+        let skip =
+            if count > Self::MAX_INTRODUCTIONS { rng.next_u32() as usize % count } else { 0 };
+        self.bootstrap
+            .iter()
+            .cycle()
+            .skip(skip)
+            .take(count.min(Self::MAX_INTRODUCTIONS))
+            .copied()
+            .collect()
+    }
+
+    fn begin(
+        &mut self,
+        now: Moment,
+        to: A,
+        key: Option<Key>,
+        purpose: Purpose,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<TransactionId> {
+        let member = key.and_then(|key| self.table.member(&key));
+        let rtt = member.filter(|m| m.contact.address == to).map(|m| m.standing.rtt);
+        self.sent += 1;
+        self.requests.begin(Request { to, key, sent: now, purpose }, rtt, rng)
+    }
+
+    fn next_step(&mut self, now: Moment, id: LookupId, rng: &mut ChaCha8Rng) -> Option<Ask<A>> {
+        loop {
+            let lookup = self.lookups.get_mut(&id)?;
+            let target = lookup.target();
+            let contact = lookup.next_contact()?;
+            let (to, key) = (contact.address, Some(contact.key));
+            if let Some(transaction) = self.begin(now, to, key, Purpose::Lookup(id), rng) {
+                return Some(Ask {
+                    transaction,
+                    to,
+                    question: Question::Find { lookup: id, target },
+                });
+            }
+            // Too much is under way: this contact goes unasked, as if it had not answered.
+            self.lookups.get_mut(&id)?.failed(&contact);
+        }
+    }
+
+    fn step_answered(
+        &mut self,
+        id: LookupId,
+        asked: Option<Contact<A>>,
+        by: Contact<A>,
+        contacts: impl IntoIterator<Item = Contact<A>>,
+    ) {
+        let me = self.me();
+        let Some(lookup) = self.lookups.get_mut(&id) else { return };
+        let contacts = contacts.into_iter().filter(|contact| contact.key != me);
+        match asked {
+            None => lookup.introduced(by, contacts),
+            Some(asked) if asked == by => lookup.answered(&by, contacts),
+            // It is not who we were told it is: what it says is worth nothing to this lookup.
+            Some(asked) => lookup.failed(&asked),
+        }
+        self.stirred.insert(id);
+    }
+
+    fn step_failed(&mut self, id: LookupId, request: Request<A, Purpose>) {
+        let Some(lookup) = self.lookups.get_mut(&id) else { return };
+        match request.key {
+            Some(key) => lookup.failed(&Contact { key, address: request.to }),
+            None => lookup.introduction_failed(),
+        }
+        self.stirred.insert(id);
+    }
+
+    fn request_slow(&mut self, request: Request<A, Purpose>) {
+        if let (Purpose::Lookup(id), Some(key)) = (request.purpose, request.key)
+            && let Some(lookup) = self.lookups.get_mut(&id)
+        {
+            lookup.slow(&Contact { key, address: request.to });
+            self.stirred.insert(id);
+        }
+    }
+
+    fn request_expired(&mut self, request: Request<A, Purpose>) {
+        if let Some(key) = request.key {
+            self.table.failed(&Contact { key, address: request.to });
+        }
+        self.upkeep.checking.retain(|checking| checking.address != request.to);
+        match request.purpose {
+            Purpose::Liveness => {}
+            Purpose::Lookup(id) => self.step_failed(id, request),
+            Purpose::Own(tag) => self.events.push_back(OverlayEvent::Unanswered(tag)),
+        }
+    }
+
+    fn finish(&mut self, now: Moment, id: LookupId, rng: &mut ChaCha8Rng) {
+        let Some(lookup) = self.lookups.remove(&id) else { return };
+        let closest = lookup.closest();
+        self.size.observe(&lookup.target(), closest.iter().map(|contact| &contact.key));
+        if self.upkeep.refreshing == Some(id) {
+            self.upkeep.refreshing = None;
+            self.refreshed(now, rng);
+        }
+        self.events.push_back(OverlayEvent::LookupDone(id, lookup));
+    }
+
+    /// Asks for signs of life where silence is overdue.
+    fn run_checks(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
+        for _ in 0..MAX_CHECKS {
+            if self.upkeep.check_at > now || self.upkeep.checking.is_full() {
+                return;
+            }
+            match self.table.next_check(&self.upkeep.checking) {
+                Some((due, contact)) if due <= now => self.check(now, contact, rng),
+                Some((due, _)) => self.upkeep.check_at = due,
+                None => self.upkeep.check_at = now + CHECK_SOONEST,
+            }
+        }
+    }
+
+    fn check(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
+        let checking = &self.upkeep.checking;
+        if checking.is_full() || checking.iter().any(|other| other.address == contact.address) {
+            return;
+        }
+        let (to, key) = (contact.address, Some(contact.key));
+        if let Some(transaction) = self.begin(now, to, key, Purpose::Liveness, rng) {
+            self.upkeep.checking.push(contact);
+            self.asks.push_back(Ask { transaction, to, question: Question::Ping });
+        }
+    }
+
+    /// Begins a round of refreshing when it is due: our own neighbourhood first.
+    fn run_refresh(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
+        let due = self.upkeep.refresh_at.is_some_and(|at| at <= now);
+        if due && self.upkeep.refreshing.is_none() {
+            let isolated = self.table.is_empty();
+            self.upkeep.refreshing =
+                self.start(now, self.me(), self.settings.lookup, isolated, rng);
+            self.upkeep.next_bucket = 0;
+            self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
+        }
+    }
+
+    /// Goes on with the round: a random id in each bucket that has room, one after the other. A node
+    /// that found nobody tries again soon.
+    fn refreshed(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
+        if self.table.is_empty() {
+            let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.failed_joins.min(16));
+            self.upkeep.failed_joins += 1;
+            self.upkeep.refresh_at = Some(now + pause.min(REJOIN_MAX));
+            return;
+        }
+        self.upkeep.failed_joins = 0;
+        let from = self.upkeep.next_bucket;
+        let Some(bucket) = self.table.unfilled_buckets().find(|bucket| *bucket >= from) else {
+            return;
+        };
+        self.upkeep.next_bucket = bucket + 1;
+        let target = self.me().random_in_bucket(bucket, self.settings.bits, rng);
+        self.upkeep.refreshing = self.start(now, target, self.settings.lookup, false, rng);
+    }
+
+    /// The period with a jitter of a tenth, so that a network born at once does not refresh at once.
+    fn refresh_period(&self, rng: &mut ChaCha8Rng) -> Duration {
+        let share = f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        self.settings.refresh_every.mul_f64(0.9 + 0.2 * share)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -305,7 +305,7 @@ impl<A: Address> Table<A> {
     /// `underway` are left out: they are being asked.
     pub fn next_check(&self, underway: &[Contact<A>]) -> Option<(Moment, Contact<A>)> {
         self.members()
-            .filter(|member| !underway.contains(&member.contact))
+            .filter(|member| underway.iter().all(|c| c.address != member.contact.address))
             .map(|member| (self.check_due(&member.standing), member.contact))
             .min()
     }

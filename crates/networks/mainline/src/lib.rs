@@ -9,7 +9,10 @@ pub mod command;
 pub mod external;
 pub mod item;
 pub mod magnet;
+pub mod node;
+pub mod store;
 pub mod wire;
 
 pub use command::{Command, Event};
+pub use node::{Node, Settings};
 pub use item::{MutableItem, Salt};

@@ -1,0 +1,383 @@
+//! The Mainline node: what it answers, and what it asks.
+//!
+//! Follow one datagram through [`Node::handle_message`]: a query goes to `answer`, a response or an
+//! error to `heard`, which hands it to the overlay and then to the operation it belongs to. Follow
+//! one wish of the owner through `client`: a walk towards the target, then requests to store.
+//!
+//! A node has one *side* for each address family (BEP 32: two networks that help each other), each
+//! with its own id, table and lookups. Code that serves both is generic over [`Family`].
+
+mod answer;
+mod client;
+mod operation;
+mod side;
+
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use kademlia::limit::{RateLimit, RateLimiter, Refusals};
+use kademlia::lookup::LookupSettings;
+use kademlia::overlay::{LookupId, OverlaySettings};
+use kademlia::protocol::{Outbox, Way};
+use kademlia::size::Size;
+use kademlia::table::{Census, TableSettings};
+use kademlia::token::Tokens;
+use kademlia::{Contact, Moment, OperationId, Protocol, Transmit};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::command::{Command, Event, Stored};
+use crate::store::{ItemStore, PeerStore, StoreSettings};
+use crate::wire::{Id, Message};
+use operation::Operation;
+use side::{Family, Side, Sides};
+
+/// How we sign our messages: `PK`, and the version of Polykad (BEP 5, "v").
+const VERSION: &[u8] = &[b'P', b'K', 0, 1];
+
+/// How a node behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Take part on IPv4.
+    pub v4: bool,
+    /// Take part on IPv6.
+    pub v6: bool,
+    /// The id on IPv4, if it had one before; random otherwise.
+    pub id_v4: Option<Id>,
+    /// The id on IPv6, if it had one before; random otherwise.
+    pub id_v6: Option<Id>,
+    /// Ask, but do not answer, and stay out of others' tables (BEP 43).
+    pub read_only: bool,
+    /// What one host or subnet may ask; `None`: no limit.
+    pub rate_limit: Option<RateLimit>,
+    /// How long an operation may take; then it ends with what it has.
+    pub deadline: Duration,
+    /// How often an announcement is renewed. Others keep it for 15 to 30 minutes or more.
+    pub announce_every: Duration,
+    /// The routing tables.
+    pub table: TableSettings,
+    /// The lookups.
+    pub lookup: LookupSettings,
+    /// What is stored for others.
+    pub store: StoreSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            v4: true,
+            v6: false,
+            id_v4: None,
+            id_v6: None,
+            read_only: false,
+            rate_limit: Some(RateLimit::default()),
+            deadline: Duration::from_secs(30),
+            announce_every: Duration::from_secs(13 * 60),
+            table: TableSettings::default(),
+            lookup: LookupSettings::default(),
+            store: StoreSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    fn overlay(&self) -> OverlaySettings {
+        OverlaySettings {
+            bits: Id::BITS,
+            table: self.table,
+            lookup: self.lookup,
+            ..OverlaySettings::default()
+        }
+    }
+}
+
+/// How a node is doing.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its side on IPv4.
+    pub v4: Option<FamilyStatus>,
+    /// Its side on IPv6.
+    pub v6: Option<FamilyStatus>,
+    /// Torrents it stores peers of.
+    pub info_hashes: usize,
+    /// Peers it stores.
+    pub peers: usize,
+    /// Items it stores.
+    pub items: usize,
+    /// Operations under way.
+    pub operations: usize,
+    /// What passed through it.
+    pub counters: Counters,
+    /// Queries not answered because of the rate limit.
+    pub refusals: Refusals,
+}
+
+/// A node's side on one address family.
+#[derive(Clone, Copy, Debug)]
+pub struct FamilyStatus {
+    /// Its id.
+    pub id: Id,
+    /// Where others see it, once enough of them agree.
+    pub external: Option<SocketAddr>,
+    /// Its contacts.
+    pub census: Census,
+    /// The estimated number of nodes in the network.
+    pub network_size: Option<Size>,
+}
+
+/// What passed through a node. Counts run from its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Queries received, those over the limit included.
+    pub queries: u64,
+    /// Queries answered.
+    pub answers: u64,
+    /// Queries answered with an error.
+    pub errors: u64,
+    /// Responses and errors received that belong to a request of ours.
+    pub responses: u64,
+    /// Responses and errors received that belong to none.
+    pub unsolicited: u64,
+    /// Datagrams that are no message.
+    pub malformed: u64,
+    /// Requests sent.
+    pub requests: u64,
+}
+
+/// A Mainline node.
+#[derive(Debug)]
+pub struct Node {
+    sides: Sides,
+    core: Core,
+}
+
+/// All of a node that does not depend on the address family.
+#[derive(Debug)]
+struct Core {
+    settings: Settings,
+    rng: ChaCha8Rng,
+    outbox: Outbox<SocketAddr>,
+    events: VecDeque<Event>,
+    tokens: Tokens,
+    limiter: RateLimiter,
+    peers: PeerStore,
+    items: ItemStore,
+    /// When the stores look for what has expired.
+    sweep_at: Moment,
+    counters: Counters,
+    operations: BTreeMap<OperationId, Operation>,
+    /// When operations fall due: to end, or to begin their next round.
+    deadlines: BTreeSet<(Moment, OperationId)>,
+    /// Which operation a lookup works for, by whether it is on IPv6. Lookups of the upkeep are not
+    /// here.
+    walks: BTreeMap<(bool, LookupId), OperationId>,
+    /// Which operation a request outside of lookups works for, by its tag.
+    requests: BTreeMap<u64, OperationId>,
+    next_operation: u64,
+    next_tag: u64,
+    scratch: answer::Scratch,
+}
+
+/// Operations that may run at once.
+pub const MAX_OPERATIONS: usize = 1024;
+/// How often the stores look for what has expired.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+impl Node {
+    /// A node that knows nobody yet. All its randomness comes from `seed`.
+    pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let overlay = settings.overlay();
+        let random_id = |rng: &mut ChaCha8Rng| {
+            let mut id = [0; Id::BYTES];
+            rng.fill_bytes(&mut id);
+            Id::new(id)
+        };
+        // Both are drawn whether needed or not, so that what follows does not depend on it.
+        let (id_v4, id_v6) = (random_id(&mut rng), random_id(&mut rng));
+        let id_v4 = settings.id_v4.unwrap_or(id_v4);
+        let id_v6 = settings.id_v6.unwrap_or(id_v6);
+        let sides = Sides {
+            v4: settings.v4.then(|| Side::new(id_v4, overlay)),
+            v6: settings.v6.then(|| Side::new(id_v6, overlay)),
+        };
+        let limiter = match settings.rate_limit {
+            Some(limit) => RateLimiter::new(limit, &mut rng),
+            None => RateLimiter::disabled(),
+        };
+        let core = Core {
+            tokens: Tokens::new(Moment::START, &mut rng),
+            peers: PeerStore::new(settings.store, &mut rng),
+            items: ItemStore::new(settings.store, &mut rng),
+            limiter,
+            settings,
+            rng,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            sweep_at: Moment::START + SWEEP_EVERY,
+            counters: Counters::default(),
+            operations: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            walks: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            next_operation: 0,
+            next_tag: 0,
+            scratch: answer::Scratch::default(),
+        };
+        Self { sides, core }
+    }
+
+    /// Brings in contacts of an earlier run; call before the node is driven.
+    pub fn restore_contacts(&mut self, contacts: impl IntoIterator<Item = Contact<SocketAddr>>) {
+        for Contact { key, address } in contacts {
+            match address {
+                SocketAddr::V4(address) => self.sides.restore(Contact { key, address }),
+                SocketAddr::V6(address) => self.sides.restore(Contact { key, address }),
+            }
+        }
+    }
+
+    /// Brings in what an earlier run stored; call before the node is driven.
+    pub fn restore(&mut self, stored: Stored) {
+        match stored {
+            Stored::Peer { info_hash, peer, seed, expires } => {
+                self.core.peers.restore(&info_hash, peer, seed, expires);
+            }
+            Stored::Item { item, expires } => self.core.items.restore(item, expires),
+        }
+    }
+
+    /// The contacts that are worth remembering for the next run: those that answered last.
+    pub fn contacts(&self) -> impl Iterator<Item = Contact<SocketAddr>> {
+        let v4 = self.sides.v4.iter().flat_map(Side::good_contacts);
+        v4.chain(self.sides.v6.iter().flat_map(Side::good_contacts))
+    }
+
+    /// How it is doing.
+    pub fn status(&self, now: Moment) -> Status {
+        Status {
+            v4: self.sides.v4.as_ref().map(|side| side.status(now)),
+            v6: self.sides.v6.as_ref().map(|side| side.status(now)),
+            info_hashes: self.core.peers.info_hashes(),
+            peers: self.core.peers.len(),
+            items: self.core.items.len(),
+            operations: self.core.operations.len(),
+            counters: self.core.counters,
+            refusals: self.core.limiter.refusals(),
+        }
+    }
+
+    /// Checks what must always hold; for tests and the simulator's checkers.
+    pub fn check_invariants(&self) -> Result<(), &'static str> {
+        if let Some(side) = &self.sides.v4 {
+            side.overlay.table().check_invariants()?;
+        }
+        if let Some(side) = &self.sides.v6 {
+            side.overlay.table().check_invariants()?;
+        }
+        if self.core.walks.values().any(|id| !self.core.operations.contains_key(id)) {
+            return Err("a walk works for no operation");
+        }
+        if self.core.requests.values().any(|id| !self.core.operations.contains_key(id)) {
+            return Err("a request works for no operation");
+        }
+        Ok(())
+    }
+
+    fn receive<A: Family>(&mut self, now: Moment, from: A, message: &[u8]) {
+        if A::side(&mut self.sides).is_none() {
+            return;
+        }
+        match Message::decode(message) {
+            Ok(Message::Query(query)) => self.answer(now, from, &query),
+            Ok(Message::Response(response)) => self.heard(now, from, &response),
+            Ok(Message::Error(error)) => self.heard_error(now, from, &error),
+            Err(malformed) => self.answer_malformed(now, from, &malformed),
+        }
+        self.drain(now);
+    }
+
+    /// Sends what the overlays want to ask, and draws the consequences of what they found.
+    fn drain(&mut self, now: Moment) {
+        while self.drain_side::<core::net::SocketAddrV4>(now)
+            || self.drain_side::<core::net::SocketAddrV6>(now)
+        {}
+    }
+
+    fn drain_side<A: Family>(&mut self, now: Moment) -> bool {
+        let Some(side) = A::side(&mut self.sides) else { return false };
+        if let Some(ask) = side.overlay.poll_ask(now, &mut self.core.rng) {
+            self.send_ask::<A>(&ask);
+            return true;
+        }
+        if let Some(event) = side.overlay.poll_event() {
+            self.overlay_event::<A>(now, event);
+            return true;
+        }
+        false
+    }
+}
+
+impl Core {
+    fn send(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.push(Transmit { to, way: Way::Datagram }, write);
+    }
+}
+
+impl Protocol for Node {
+    type Peer = SocketAddr;
+    type Command = Command;
+    type Event = Event;
+
+    fn handle_message(&mut self, now: Moment, from: SocketAddr, message: &[u8]) {
+        match from {
+            SocketAddr::V4(from) => self.receive(now, from, message),
+            SocketAddr::V6(from) => self.receive(now, side::canonical(from), message),
+        }
+    }
+
+    fn handle_command(&mut self, now: Moment, command: Command) -> OperationId {
+        let id = self.begin(now, command);
+        self.drain(now);
+        id
+    }
+
+    fn handle_timeout(&mut self, now: Moment) {
+        let Self { sides, core } = self;
+        if let Some(side) = &mut sides.v4 {
+            side.overlay.handle_timeout(now, &mut core.rng);
+        }
+        if let Some(side) = &mut sides.v6 {
+            side.overlay.handle_timeout(now, &mut core.rng);
+        }
+        if core.sweep_at <= now {
+            core.sweep_at = now + SWEEP_EVERY;
+            core.peers.expire(now);
+            core.items.expire(now);
+        }
+        self.operations_due(now);
+        self.drain(now);
+    }
+
+    fn poll_transmit(
+        &mut self,
+        _now: Moment,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Transmit<SocketAddr>> {
+        self.core.outbox.pop(buffer)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.core.events.pop_front()
+    }
+
+    fn next_timeout(&self) -> Option<Moment> {
+        let v4 = self.sides.v4.as_ref().and_then(|side| side.overlay.next_timeout());
+        let v6 = self.sides.v6.as_ref().and_then(|side| side.overlay.next_timeout());
+        let operations = self.core.deadlines.first().map(|(due, _)| *due);
+        let stored = !self.core.peers.is_empty() || !self.core.items.is_empty();
+        let sweep = stored.then_some(self.core.sweep_at);
+        [v4, v6, operations, sweep].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,160 @@
+//! One address family of a node: its id there, its table and lookups, and how others see it.
+
+use core::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use kademlia::overlay::{Overlay, OverlaySettings};
+use kademlia::{Contact, Moment};
+use rand_chacha::ChaCha8Rng;
+
+use super::FamilyStatus;
+use crate::external::{ExternalVote, derive_id, id_matches};
+use crate::wire::{Compact, Id, Nodes, Response, Want};
+
+/// The sides a node has; one may be missing.
+#[derive(Debug)]
+pub(super) struct Sides {
+    pub(super) v4: Option<Side<SocketAddrV4>>,
+    pub(super) v6: Option<Side<SocketAddrV6>>,
+}
+
+/// A node in one address family.
+#[derive(Debug)]
+pub(super) struct Side<A> {
+    pub(super) id: Id,
+    pub(super) overlay: Overlay<A>,
+    vote: ExternalVote,
+}
+
+/// An address family: how code that serves both finds what belongs to it.
+pub(super) trait Family: Compact + Into<SocketAddr> {
+    /// Whether this is IPv6.
+    const V6: bool;
+
+    fn side(sides: &mut Sides) -> Option<&mut Side<Self>>;
+    fn of(address: SocketAddr) -> Option<Self>;
+    /// The contacts of this family that a response names.
+    fn contacts<'a>(response: &Response<'a>) -> Nodes<'a, Self>;
+}
+
+impl Family for SocketAddrV4 {
+    const V6: bool = false;
+
+    fn side(sides: &mut Sides) -> Option<&mut Side<Self>> {
+        sides.v4.as_mut()
+    }
+
+    fn of(address: SocketAddr) -> Option<Self> {
+        match address {
+            SocketAddr::V4(address) => Some(address),
+            SocketAddr::V6(_) => None,
+        }
+    }
+
+    fn contacts<'a>(response: &Response<'a>) -> Nodes<'a, Self> {
+        response.contacts_v4()
+    }
+}
+
+impl Family for SocketAddrV6 {
+    const V6: bool = true;
+
+    fn side(sides: &mut Sides) -> Option<&mut Side<Self>> {
+        sides.v6.as_mut()
+    }
+
+    fn of(address: SocketAddr) -> Option<Self> {
+        match address {
+            SocketAddr::V4(_) => None,
+            SocketAddr::V6(address) => Some(canonical(address)),
+        }
+    }
+
+    fn contacts<'a>(response: &Response<'a>) -> Nodes<'a, Self> {
+        response.contacts_v6()
+    }
+}
+
+/// One form for one node: the flow label never counts, the zone only where it tells links apart.
+pub(super) fn canonical(address: SocketAddrV6) -> SocketAddrV6 {
+    let is_link_local = Ipv6Addr::is_unicast_link_local(address.ip());
+    let zone = if is_link_local { address.scope_id() } else { 0 };
+    SocketAddrV6::new(*address.ip(), address.port(), 0, zone)
+}
+
+/// A contact with the address of any family.
+pub(super) fn widened<A: Family>(contact: &Contact<A>) -> Contact<SocketAddr> {
+    Contact { key: contact.key, address: contact.address.into() }
+}
+
+impl Sides {
+    pub(super) fn restore<A: Family>(&mut self, contact: Contact<A>) {
+        if let Some(side) = A::side(self) {
+            side.overlay.restore([contact]);
+        }
+    }
+
+    /// Whether the node has a side of that family.
+    pub(super) fn has(&self, v6: bool) -> bool {
+        if v6 { self.v6.is_some() } else { self.v4.is_some() }
+    }
+
+    /// Whether the node takes part in that family but knows few nodes there: others are then asked
+    /// for contacts of both (BEP 32).
+    fn lacks_contacts(&self, v6: bool) -> bool {
+        const ENOUGH: usize = 8;
+        if v6 {
+            self.v6.as_ref().is_some_and(|side| side.overlay.table().len() < ENOUGH)
+        } else {
+            self.v4.as_ref().is_some_and(|side| side.overlay.table().len() < ENOUGH)
+        }
+    }
+
+    /// What to want from a node of that family.
+    pub(super) fn want<A: Family>(&self) -> Want {
+        let other = self.lacks_contacts(!A::V6);
+        if !other {
+            // The family that a query travels in is what is meant.
+            return Want::default();
+        }
+        Want { nodes: true, nodes6: true, stated: true }
+    }
+}
+
+impl<A: Family> Side<A> {
+    pub(super) fn new(id: Id, settings: OverlaySettings) -> Self {
+        Self { id, overlay: Overlay::new(id.key(), settings), vote: ExternalVote::new() }
+    }
+
+    /// Contacts that answered when they were last asked.
+    pub(super) fn good_contacts(&self) -> impl Iterator<Item = Contact<SocketAddr>> {
+        let members = self.overlay.table().members();
+        members.filter(|member| member.standing.failures == 0).map(|m| widened(&m.contact))
+    }
+
+    pub(super) fn status(&self, now: Moment) -> FamilyStatus {
+        FamilyStatus {
+            id: self.id,
+            external: self.vote.winner(),
+            census: self.overlay.table().census(now),
+            network_size: self.overlay.size().size(),
+        }
+    }
+
+    /// `voter` says that it sees us at `seen`. Returns what is news: the address, and a new id if
+    /// ours does not belong to it (BEP 42).
+    pub(super) fn voted(
+        &mut self,
+        now: Moment,
+        voter: A,
+        seen: SocketAddr,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<(SocketAddr, Option<Id>)> {
+        let external = self.vote.vote(now, voter.into(), seen)?;
+        if id_matches(external.ip(), &self.id) {
+            return Some((external, None));
+        }
+        self.id = derive_id(external.ip(), rng);
+        self.overlay.change_id(now, self.id.key());
+        Some((external, Some(self.id)))
+    }
+}
