@@ -1,0 +1,1 @@
+"""One module a scenario; each has LIMIT_SECONDS, ADDRESSES (put on `lo`) and run(context)."""

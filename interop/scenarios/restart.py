@@ -1,0 +1,139 @@
+"""kill -9 under load: the same id, what was acknowledged a second before, and a warm table."""
+
+import os
+import signal
+import threading
+import time
+
+import krpc
+import peers
+from ed25519 import Key
+from harness import split_address
+
+LIMIT_SECONDS = 120
+ADDRESSES = ["10.77.0.1/16"]
+SERVER = "10.77.4.1:6881"
+NEIGHBOURS = [f"10.77.1.{n}:6881" for n in range(1, 13)]
+WRITERS = 8
+LOAD_SECONDS = 8
+# What was acknowledged earlier than this before the kill must survive it.
+DURABLE_SECONDS = 1.0
+
+
+def run(context):
+    sessions = [peers.Libtorrent(address) for address in NEIGHBOURS]
+    for number, session in enumerate(sessions):
+        session.add_nodes(NEIGHBOURS[number - 1], SERVER)
+    data = context.folder("data")
+    server = context.serve("polykad", SERVER, bootstrap=NEIGHBOURS[:3], data=data)
+    address = split_address(SERVER)
+    asker = krpc.Client("10.77.9.1", answers=False)
+    known = context.wait_until(lambda: count_nodes(asker, address) >= 8, 30)
+    context.require("the table fills", known)
+    node_id = asker.ping(address)[b"r"][b"id"]
+
+    stored = load(address, lambda: server.send_signal(signal.SIGKILL))
+    server.wait()
+    killed = stored["killed"]
+    kept = [write for write in stored["writes"] if write[0] < killed - DURABLE_SECONDS]
+    context.note(f"{len(stored['writes'])} writes acknowledged, {len(kept)} of them in time")
+    context.require("there was load", len(kept) >= 200)
+
+    # Two more rounds: what a restart kept, the next one keeps too.
+    for number in (1, 2):
+        start = time.monotonic()
+        server = context.serve(f"polykad-{number}", SERVER, data=data)
+        ready = time.monotonic() - start
+        context.check("it answers again", ready < 2, f"after {ready:.2f} s")
+        context.equal("same id", asker.ping(address)[b"r"][b"id"], node_id)
+        nodes = count_nodes(asker, address)
+        context.check("the first answer has contacts, without bootstrap", nodes >= 8, nodes)
+        lost = [write for write in kept if not is_there(asker, address, write)]
+        context.check(f"all {len(kept)} writes are there", not lost, f"{len(lost)} lost")
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    first_lookup(context, data)
+
+
+def first_lookup(context, data):
+    """The restarted node finds a new neighbour's announcement by itself: it asks around."""
+    watcher = krpc.Client("10.77.9.2")
+    for neighbour in NEIGHBOURS:
+        watcher.find_node(split_address(neighbour), watcher.node_id)
+    context.serve("polykad-3", SERVER, data=data)
+    start = time.monotonic()
+    asked = context.wait_until(lambda: asked_by(watcher, SERVER), 30, 0.01)
+    context.check("its first lookup reaches others", asked, f"{time.monotonic() - start:.1f} s")
+
+
+def asked_by(watcher, server):
+    watcher.serve(0.2)
+    host, port = split_address(server)
+    return any(source[:2] == (host, port) for source, _ in watcher.received_queries)
+
+
+def count_nodes(client, address):
+    answer = client.find_node(address, os.urandom(20), timeout=0.5)
+    return len(krpc.contacts(answer or {}))
+
+
+def load(address, kill):
+    """Writers, each on its own address, until the node is killed in the middle of it."""
+    stored = {"writes": []}
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=write, args=(f"10.77.8.{n + 1}", address, stored["writes"], stop))
+        for n in range(WRITERS)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(LOAD_SECONDS)
+    stored["killed"] = time.monotonic()
+    kill()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return stored
+
+
+def write(host, address, writes, stop):
+    """Announces and puts as fast as they are acknowledged; notes when each was."""
+    client = krpc.Client(host, answers=False)
+    key = Key(os.urandom(32))
+    count = 0
+    while not stop.is_set():
+        count += 1
+        kind = ("peer", "immutable", "peer", "immutable", "mutable")[count % 5]
+        if kind == "peer":
+            target, value = os.urandom(20), 1 + count % 65535
+            answer = client.announce(address, target, value)
+        elif kind == "immutable":
+            value = os.urandom(40)
+            target = krpc.immutable_target(value)
+            answer = client.put_immutable(address, value)
+        else:
+            salt, value = str(count).encode(), os.urandom(40)
+            target = krpc.mutable_target(key.public, salt)
+            answer = client.put_mutable(address, key, value, count, salt)
+        if answer and b"r" in answer:
+            writes.append((time.monotonic(), kind, host, target, value))
+        else:
+            # Its share is used up, or the node is gone.
+            time.sleep(0.05)
+    client.close()
+
+
+def is_there(client, address, write):
+    _, kind, host, target, value = write
+    for attempt in range(20):
+        if kind == "peer":
+            answer = client.query(address, "get_peers", {"info_hash": target}, timeout=0.5)
+        else:
+            answer = client.query(address, "get", {"target": target}, timeout=0.5)
+        if answer is not None:
+            break
+        # The asker's own share is used up.
+        time.sleep(0.1 * attempt)
+    if kind == "peer":
+        return (host, value) in krpc.peers(answer or {})
+    return (answer or {}).get(b"r", {}).get(b"v") == value
