@@ -36,6 +36,16 @@ impl Clock {
     }
 }
 
+/// The wall clock's seconds since 1970.
+pub fn unix_seconds() -> u64 {
+    since_1970().as_secs()
+}
+
+fn since_1970() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
 /// One instant on both clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Calendar {
@@ -45,11 +55,6 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// The wall clock's seconds since 1970.
-    pub fn now_unix(&self) -> u64 {
-        self.unix.as_secs()
-    }
-
     /// A moment as seconds since 1970, rounded up.
     pub fn to_unix(self, moment: Moment) -> u64 {
         let ahead = self.unix + moment.since(self.now);

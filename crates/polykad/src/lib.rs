@@ -2,5 +2,6 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod disk;
 pub mod driver;
 pub mod socket;
