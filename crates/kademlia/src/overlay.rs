@@ -122,6 +122,8 @@ pub struct Overlay<A> {
     stirred: BTreeSet<LookupId>,
     next_lookup: u64,
     bootstrap: Vec<A>,
+    /// Where others see us: contacts there are ourselves under an earlier id.
+    own_address: Option<A>,
     asks: VecDeque<Ask<A>>,
     events: VecDeque<OverlayEvent<A>>,
     size: SizeEstimate,
@@ -170,6 +172,7 @@ impl<A: Address> Overlay<A> {
             stirred: BTreeSet::new(),
             next_lookup: 0,
             bootstrap: Vec::new(),
+            own_address: None,
             asks: VecDeque::new(),
             events: VecDeque::new(),
             size: SizeEstimate::default(),
@@ -245,6 +248,11 @@ impl<A: Address> Overlay<A> {
         self.upkeep.next_bucket = 0;
         self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
         Some(lookup)
+    }
+
+    /// Others see us at this address: whoever is named there is nobody to ask.
+    pub fn set_own_address(&mut self, address: A) {
+        self.own_address = Some(address);
     }
 
     /// Our id has changed: the table is sorted anew, and our new neighbourhood is looked up.
@@ -493,9 +501,11 @@ impl<A: Address> Overlay<A> {
         by: Contact<A>,
         contacts: impl IntoIterator<Item = Contact<A>>,
     ) {
-        let me = self.me();
+        let (me, own_address) = (self.me(), self.own_address);
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
-        let contacts = contacts.into_iter().filter(|contact| contact.key != me);
+        let contacts = contacts
+            .into_iter()
+            .filter(|contact| contact.key != me && Some(contact.address) != own_address);
         match asked {
             None => lookup.introduced(by, contacts),
             Some(asked) if asked == by => lookup.answered(&by, contacts),
@@ -562,7 +572,10 @@ impl<A: Address> Overlay<A> {
 
     fn check(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
         let checking = &self.upkeep.checking;
-        if checking.is_full() || checking.iter().any(|other| other.address == contact.address) {
+        if Some(contact.address) == self.own_address
+            || checking.is_full()
+            || checking.iter().any(|other| other.address == contact.address)
+        {
             return;
         }
         let (to, key) = (contact.address, Some(contact.key));

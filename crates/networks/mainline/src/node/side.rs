@@ -150,6 +150,9 @@ impl<A: Family> Side<A> {
         rng: &mut ChaCha8Rng,
     ) -> Option<(SocketAddr, Option<Id>)> {
         let external = self.vote.vote(now, voter.into(), seen)?;
+        if let Some(address) = A::of(external) {
+            self.overlay.set_own_address(address);
+        }
         if id_matches(external.ip(), &self.id) {
             return Some((external, None));
         }

@@ -1,0 +1,250 @@
+//! A small world for nodes: virtual time, seeded latency and loss, a hash over all that is sent.
+//!
+//! The nodes are the real ones, driven through the same seam and loop as by the socket driver.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kademlia::protocol::{Input, Transport, step};
+use kademlia::{Moment, OperationId, Protocol, Transmit};
+use mainline::command::{Command, Event, Outcome, Progress, Report};
+use mainline::{Node, Settings};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+
+/// Names a node of the world.
+pub(crate) type Place = SocketAddr;
+
+pub(crate) struct World {
+    pub(crate) now: Moment,
+    pub(crate) loss: f64,
+    nodes: BTreeMap<Place, Node>,
+    queue: BTreeMap<(Moment, u64), Arrival>,
+    wakes: BTreeMap<Place, Moment>,
+    sequence: u64,
+    rng: ChaCha8Rng,
+    trace: SipHasher13,
+    pub(crate) events: BTreeMap<(Place, OperationId), Vec<Progress>>,
+    pub(crate) done: BTreeMap<(Place, OperationId), (Outcome, Report)>,
+    pub(crate) told: Vec<(Place, Event)>,
+    pub(crate) messages: u64,
+    /// Bytes received from and sent to addresses, by the node that did.
+    pub(crate) deaf: BTreeSet<Place>,
+}
+
+enum Arrival {
+    Message { from: Place, to: Place, bytes: Vec<u8> },
+    Wake(Place),
+}
+
+/// Collects what a node sends in one step.
+#[derive(Default)]
+struct Collect {
+    buffer: Vec<u8>,
+    sent: Vec<(SocketAddr, Vec<u8>)>,
+    events: Vec<Event>,
+}
+
+impl Transport<Node> for Collect {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    fn transmit(&mut self, transmit: Transmit<SocketAddr>) {
+        self.sent.push((transmit.to, self.buffer.clone()));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            now: Moment::from_micros(1),
+            loss: 0.0,
+            nodes: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            wakes: BTreeMap::new(),
+            sequence: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            trace: SipHasher13::new(),
+            events: BTreeMap::new(),
+            done: BTreeMap::new(),
+            told: Vec::new(),
+            messages: 0,
+            deaf: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a node with a seed of its own.
+    pub(crate) fn add(&mut self, place: &str, settings: Settings) -> Place {
+        let place: Place = place.parse().unwrap();
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        self.nodes.insert(place, Node::new(settings, seed));
+        place
+    }
+
+    pub(crate) fn node(&self, place: Place) -> &Node {
+        &self.nodes[&place]
+    }
+
+    pub(crate) fn node_mut(&mut self, place: Place) -> &mut Node {
+        self.nodes.get_mut(&place).unwrap()
+    }
+
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.nodes.keys().copied().collect()
+    }
+
+    pub(crate) fn kill(&mut self, place: Place) -> Node {
+        self.wakes.remove(&place);
+        self.done.retain(|(at, _), _| *at != place);
+        self.events.retain(|(at, _), _| *at != place);
+        self.nodes.remove(&place).unwrap()
+    }
+
+    pub(crate) fn random(&mut self) -> u32 {
+        self.rng.next_u32()
+    }
+
+    /// `count` IPv4 nodes on local addresses, all joined through the first.
+    pub(crate) fn populate(&mut self, count: u32, settings: &Settings) -> Vec<Place> {
+        let places: Vec<_> = (1..=count)
+            .map(|n| self.add(&format!("10.77.{}.{}:6881", n / 250, n % 250 + 1), settings.clone()))
+            .collect();
+        for place in &places {
+            let through = if *place == places[0] { vec![] } else { vec![places[0]] };
+            if !through.is_empty() {
+                self.command(*place, Command::Bootstrap(through));
+            }
+            self.run_for(Duration::from_millis(50));
+        }
+        self.run_for(Duration::from_secs(20));
+        places
+    }
+
+    pub(crate) fn command(&mut self, at: Place, command: Command) -> OperationId {
+        self.step(at, Input::Command(command)).unwrap()
+    }
+
+    /// Sends bytes from an address that is no node of ours.
+    pub(crate) fn inject(
+        &mut self,
+        from: &str,
+        to: Place,
+        bytes: &[u8],
+    ) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut out = Collect::default();
+        let node = self.nodes.get_mut(&to).unwrap();
+        step(node, self.now, Input::Message(from.parse().unwrap(), bytes), &mut out);
+        let sent = out.sent.clone();
+        self.take(to, out);
+        sent
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn perform(&mut self, at: Place, command: Command) -> (Outcome, Report) {
+        let id = self.command(at, command);
+        let limit = self.now + Duration::from_secs(120);
+        while self.now < limit {
+            if let Some(done) = self.done.get(&(at, id)) {
+                return done.clone();
+            }
+            if !self.advance(limit) {
+                break;
+            }
+        }
+        self.done.get(&(at, id)).cloned().expect("the operation has not ended")
+    }
+
+    pub(crate) fn run_for(&mut self, span: Duration) {
+        let until = self.now + span;
+        while self.advance(until) {}
+        self.now = until;
+    }
+
+    /// The hash over all messages and their times so far.
+    pub(crate) fn trace_hash(&self) -> u64 {
+        self.trace.finish()
+    }
+
+    fn advance(&mut self, until: Moment) -> bool {
+        let Some(((at, _), _)) = self.queue.first_key_value() else { return false };
+        if *at > until {
+            return false;
+        }
+        let ((at, _), arrival) = self.queue.pop_first().unwrap();
+        self.now = at;
+        match arrival {
+            Arrival::Message { from, to, bytes } => {
+                if self.nodes.contains_key(&to) && !self.deaf.contains(&to) {
+                    self.step(to, Input::Message(from, &bytes));
+                }
+            }
+            Arrival::Wake(place) => {
+                if self.wakes.get(&place) == Some(&at) {
+                    self.wakes.remove(&place);
+                    self.step(place, Input::Timeout);
+                }
+            }
+        }
+        true
+    }
+
+    fn step(&mut self, at: Place, input: Input<'_, Node>) -> Option<OperationId> {
+        let mut out = Collect::default();
+        let node = self.nodes.get_mut(&at)?;
+        let operation = step(node, self.now, input, &mut out);
+        node.check_invariants().unwrap();
+        self.take(at, out);
+        operation
+    }
+
+    fn take(&mut self, at: Place, out: Collect) {
+        for (to, bytes) in out.sent {
+            assert_ne!(to, at, "a node sends to itself");
+            self.trace.write_u64(self.now.as_micros());
+            self.trace.write(at.to_string().as_bytes());
+            self.trace.write(to.to_string().as_bytes());
+            self.trace.write(&bytes);
+            self.messages += 1;
+            let lost = f64::from(self.rng.next_u32()) < self.loss * f64::from(u32::MAX);
+            let latency = Duration::from_micros(u64::from(self.rng.next_u32() % 40_000) + 5000);
+            if !lost {
+                self.schedule(self.now + latency, Arrival::Message { from: at, to, bytes });
+            }
+        }
+        for event in out.events {
+            match event {
+                Event::Progress(id, progress) => {
+                    self.events.entry((at, id)).or_default().push(progress);
+                }
+                Event::Done(id, outcome, report) => {
+                    let twice = self.done.insert((at, id), (outcome, report));
+                    assert!(twice.is_none(), "an operation ended twice");
+                }
+                other => self.told.push((at, other)),
+            }
+        }
+        if let Some(due) = self.nodes[&at].next_timeout() {
+            let due = due.max(self.now + Duration::from_micros(1));
+            if self.wakes.get(&at).is_none_or(|wake| *wake != due) {
+                self.wakes.insert(at, due);
+                self.schedule(due, Arrival::Wake(at));
+            }
+        } else {
+            self.wakes.remove(&at);
+        }
+    }
+
+    fn schedule(&mut self, at: Moment, arrival: Arrival) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), arrival);
+    }
+}
