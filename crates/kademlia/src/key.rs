@@ -47,6 +47,7 @@ impl Key {
 
     /// A random key of `bits` bits that shares exactly `prefix` leading bits with `self`: a member
     /// of bucket `prefix` as seen from `self`. `prefix` must be below `bits`.
+    #[must_use]
     pub fn random_in_bucket(self, prefix: u32, bits: u32, rng: &mut impl Rng) -> Self {
         let mut bytes = [0; Self::BYTES];
         rng.fill_bytes(&mut bytes);

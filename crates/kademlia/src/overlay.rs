@@ -44,7 +44,7 @@ impl Default for OverlaySettings {
             bits: Key::BITS,
             table: TableSettings::default(),
             lookup: LookupSettings::default(),
-            refresh_every: Duration::from_secs(15 * 60),
+            refresh_every: Duration::from_mins(15),
         }
     }
 }
@@ -152,9 +152,9 @@ struct Upkeep<A> {
 const MAX_CHECKS: usize = 8;
 /// How soon a node that found nobody tries again, at first and at most.
 const REJOIN_MIN: Duration = Duration::from_secs(2);
-const REJOIN_MAX: Duration = Duration::from_secs(5 * 60);
+const REJOIN_MAX: Duration = Duration::from_mins(5);
 /// No contact needs a check sooner than this after it answered (see `Table::next_check`).
-const CHECK_SOONEST: Duration = Duration::from_secs(60);
+const CHECK_SOONEST: Duration = Duration::from_mins(1);
 
 impl<A: Address> Overlay<A> {
     /// Lookups that may run at once.
@@ -345,13 +345,13 @@ impl<A: Address> Overlay<A> {
         now: Moment,
         transaction: TransactionId,
         from: A,
-    ) -> Option<(Purpose, Option<Key>)> {
+    ) -> Option<Purpose> {
         let answered = self.requests.answered(now, transaction, from)?;
         self.upkeep.checking.retain(|checking| checking.address != from);
         if let Purpose::Lookup(id) = answered.request.purpose {
             self.step_failed(id, answered.request);
         }
-        Some((answered.request.purpose, answered.request.key))
+        Some(answered.request.purpose)
     }
 
     /// A query arrived: a sign of life of a contact we know; one we do not know, and would like to,

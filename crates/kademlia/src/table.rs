@@ -50,8 +50,8 @@ impl Default for TableSettings {
             per_subnet_in_bucket: 2,
             per_subnet: 10,
             failures_until_bad: 2,
-            questionable_after: Duration::from_secs(15 * 60),
-            settled_after: Duration::from_secs(30 * 60),
+            questionable_after: Duration::from_mins(15),
+            settled_after: Duration::from_mins(30),
         }
     }
 }
@@ -318,7 +318,7 @@ impl<A: Address> Table<A> {
         standing.last_answer() + patience + Self::SHORTEST_PATIENCE * failures * failures
     }
 
-    const SHORTEST_PATIENCE: Duration = Duration::from_secs(60);
+    const SHORTEST_PATIENCE: Duration = Duration::from_mins(1);
 
     /// The buckets, from the one of nothing in common to the deepest in use, that hold fewer
     /// contacts than they could.

@@ -30,9 +30,9 @@ proptest! {
     #[test]
     fn random_keys_fall_into_their_bucket(
         a in key(), seed in any::<u64>(), bits in prop::sample::select(vec![128u32, 160, 256]),
-        share in 0.0..1.0f64,
+        share: u32,
     ) {
-        let prefix = (share * f64::from(bits)) as u32;
+        let prefix = share % bits;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let a = Key::ZERO.with_tail(a, 0, bits);
         let b = a.random_in_bucket(prefix, bits, &mut rng);

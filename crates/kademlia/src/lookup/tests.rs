@@ -77,7 +77,7 @@ impl World {
             if self.is_alive(&contact) {
                 let answer = self.table_answer(&contact.key, &lookup.target());
                 lookup.answered(&contact, answer);
-            } else if self.rng.next_u32() % 2 == 0 {
+            } else if self.rng.next_u32().is_multiple_of(2) {
                 lookup.slow(&contact);
                 in_flight.push(contact);
             } else {

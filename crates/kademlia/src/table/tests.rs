@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "small test numbers")]
+
 use super::*;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use proptest::prelude::*;
@@ -10,6 +12,7 @@ fn at(seconds: u64) -> Moment {
     Moment::from_micros(seconds * 1_000_000)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as `answered` takes it")]
 fn ms(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }

@@ -9,7 +9,9 @@
 
 mod answer;
 mod client;
+mod heard;
 mod operation;
+mod rounds;
 mod side;
 
 use core::net::SocketAddr;
@@ -73,7 +75,7 @@ impl Default for Settings {
             read_only: false,
             rate_limit: Some(RateLimit::default()),
             deadline: Duration::from_secs(30),
-            announce_every: Duration::from_secs(13 * 60),
+            announce_every: Duration::from_mins(13),
             table: TableSettings::default(),
             lookup: LookupSettings::default(),
             store: StoreSettings::default(),
@@ -182,7 +184,7 @@ struct Core {
 /// Operations that may run at once.
 pub const MAX_OPERATIONS: usize = 1024;
 /// How often the stores look for what has expired.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 impl Node {
     /// A node that knows nobody yet. All its randomness comes from `seed`.

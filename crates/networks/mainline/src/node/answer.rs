@@ -92,7 +92,7 @@ impl Node {
         match reply {
             Ok(()) => {
                 let response = Response::new(query.transaction, id);
-                self.core.respond(from.into(), response);
+                self.core.respond(from.into(), &response);
             }
             Err((code, message)) => {
                 let error = ErrorReply::new(query.transaction, code, message.as_bytes());
@@ -137,24 +137,24 @@ impl Node {
             ..Response::new(query.transaction, id)
         };
         match extra {
-            Extra::Nothing => core.respond(from.into(), response),
+            Extra::Nothing => core.respond(from.into(), &response),
             Extra::Peers { .. } => {
                 response.token = Some(&token.0);
                 response.values =
                     (!scratch.values.is_empty()).then(|| Values::new(&scratch.values));
                 response.seeds = filters.as_ref().map(|filters| filters.seeds.as_bytes());
                 response.downloaders = filters.as_ref().map(|both| both.downloaders.as_bytes());
-                core.respond(from.into(), response);
+                core.respond(from.into(), &response);
             }
             Extra::Item { seq } => {
                 response.token = Some(&token.0);
-                core.respond_item(now, from.into(), response, target, seq);
+                core.respond_item(now, from.into(), &response, target, seq);
             }
             Extra::Sample => {
                 response.samples = Some(&scratch.values);
                 response.interval = Some(SAMPLE_INTERVAL_S);
                 response.num = i64::try_from(core.peers.info_hashes()).ok();
-                core.respond(from.into(), response);
+                core.respond(from.into(), &response);
             }
         }
         core.scratch = scratch;
@@ -200,9 +200,9 @@ fn write_closest<A: Family>(side: Option<&Side<A>>, target: &Id, out: &mut Vec<u
 }
 
 impl Core {
-    fn respond(&mut self, to: SocketAddr, response: Response<'_>) {
+    fn respond(&mut self, to: SocketAddr, response: &Response<'_>) {
         self.counters.answers += 1;
-        let response = Response { external: Some(to), version: Some(VERSION), ..response };
+        let response = Response { external: Some(to), version: Some(VERSION), ..*response };
         self.send(to, |out| response.encode(out));
     }
 
@@ -249,13 +249,13 @@ impl Core {
         &mut self,
         now: Moment,
         to: SocketAddr,
-        response: Response<'_>,
+        response: &Response<'_>,
         target: &Id,
         known_seq: Option<i64>,
     ) {
         self.counters.answers += 1;
         let Self { items, outbox, .. } = self;
-        let mut response = Response { external: Some(to), version: Some(VERSION), ..response };
+        let mut response = Response { external: Some(to), version: Some(VERSION), ..*response };
         match items.get(now, target) {
             Some(StoredItem::Immutable { value }) => response.value = Some(value),
             Some(StoredItem::Mutable { public_key, signature, seq, value, .. }) => {

@@ -148,6 +148,11 @@ impl Operation {
         )
     }
 
+    /// Whether it goes on until it is cancelled.
+    pub(super) fn is_announcement(&self) -> bool {
+        matches!(self.command, Command::Announce { .. })
+    }
+
     /// The signed item with the highest `seq` found that speaks against storing ours.
     pub(super) fn conflict(&self) -> Option<&MutableItem> {
         let Command::PutMutable { item, cas } = &self.command else { return None };
@@ -176,7 +181,17 @@ impl Operation {
         let (public_key, salt) = match &self.command {
             Command::GetMutable { public_key, salt } => (public_key, salt),
             Command::PutMutable { item, .. } => (&item.public_key, &item.salt),
-            _ => return None,
+            Command::Bootstrap(_)
+            | Command::Ping(_)
+            | Command::FindNode(_)
+            | Command::GetPeers(_)
+            | Command::Announce { .. }
+            | Command::Scrape(_)
+            | Command::GetImmutable(_)
+            | Command::PutImmutable(_)
+            | Command::Sample(_)
+            | Command::SampleNode(_)
+            | Command::Cancel(_) => return None,
         };
         let seq = response.seq?;
         let value = response.value?;

@@ -1,4 +1,12 @@
 //! Behaviour that peers and owners of a node rely on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, as it should"
+)]
+
 mod network;
 mod world;

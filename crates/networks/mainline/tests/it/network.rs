@@ -19,7 +19,7 @@ fn network(seed: u64, count: u32) -> (World, Vec<Place>) {
 
 fn id_of(world: &World, place: Place) -> Id {
     let status = world.node(place).status(world.now);
-    status.v4.map(|side| side.id).unwrap_or_else(|| status.v6.unwrap().id)
+    status.v4.or(status.v6).unwrap().id
 }
 
 fn stored(outcome: Outcome) -> Acknowledgements {
@@ -87,7 +87,7 @@ fn the_newest_item_wins_and_conflicts_name_the_winner() {
     for (command, what) in conflicts {
         match world.perform(places[4], command).0 {
             Outcome::Failed(Failure::Conflict { winner, .. }) => {
-                assert_eq!(winner.seq, 2, "{what}")
+                assert_eq!(winner.seq, 2, "{what}");
             }
             other => panic!("{what}: {other:?}"),
         }
@@ -159,12 +159,12 @@ fn an_announcement_is_renewed_until_it_is_cancelled() {
     let torrent = Id::new([7; 20]);
     let announce = Command::Announce { info_hash: torrent, port: None, seed: false };
     let id = world.command(places[1], announce);
-    world.run_for(Duration::from_secs(3 * 3600));
+    world.run_for(Duration::from_hours(3));
     let (outcome, _) = world.perform(places[9], Command::GetPeers(torrent));
     assert_eq!(outcome, Outcome::Peers(vec![places[1]]), "implied port");
     world.command(places[1], Command::Cancel(id));
     assert!(world.done.contains_key(&(places[1], id)));
-    world.run_for(Duration::from_secs(2 * 3600));
+    world.run_for(Duration::from_hours(2));
     let (outcome, _) = world.perform(places[9], Command::GetPeers(torrent));
     assert_eq!(outcome, Outcome::Peers(vec![]));
 }
@@ -244,7 +244,7 @@ fn a_read_only_node_asks_but_is_not_known() {
     world.perform(reader, Command::Bootstrap(vec![places[0]]));
     let (outcome, _) = world.perform(reader, Command::PutImmutable((*b"i1e").into()));
     stored(outcome);
-    world.run_for(Duration::from_secs(600));
+    world.run_for(Duration::from_mins(10));
     for place in &places {
         assert!(world.node(*place).contacts().all(|contact| contact.address != reader));
     }
@@ -267,7 +267,7 @@ fn ids_follow_the_address_that_others_see() {
     for place in &places[1..] {
         world.command(*place, Command::Bootstrap(vec![places[0]]));
     }
-    world.run_for(Duration::from_secs(1800));
+    world.run_for(Duration::from_mins(30));
     for place in &places {
         let side = world.node(*place).status(world.now).v4.unwrap();
         assert_eq!(side.external, Some(*place));
@@ -285,7 +285,7 @@ fn the_same_seed_gives_the_same_run() {
         world.perform(places[1], Command::PutImmutable((*b"i1e").into()));
         world.command(places[2], Command::GetPeers(Id::new([2; 20])));
         world.kill(places[4]);
-        world.run_for(Duration::from_secs(3600));
+        world.run_for(Duration::from_hours(1));
         world.trace_hash()
     };
     let hash = run(77);

@@ -98,19 +98,11 @@ impl World {
         self.nodes.get_mut(&place).unwrap()
     }
 
-    pub(crate) fn places(&self) -> Vec<Place> {
-        self.nodes.keys().copied().collect()
-    }
-
     pub(crate) fn kill(&mut self, place: Place) -> Node {
         self.wakes.remove(&place);
         self.done.retain(|(at, _), _| *at != place);
         self.events.retain(|(at, _), _| *at != place);
         self.nodes.remove(&place).unwrap()
-    }
-
-    pub(crate) fn random(&mut self) -> u32 {
-        self.rng.next_u32()
     }
 
     /// `count` IPv4 nodes on local addresses, all joined through the first.
@@ -151,7 +143,7 @@ impl World {
     /// Runs a command to its end.
     pub(crate) fn perform(&mut self, at: Place, command: Command) -> (Outcome, Report) {
         let id = self.command(at, command);
-        let limit = self.now + Duration::from_secs(120);
+        let limit = self.now + Duration::from_mins(2);
         while self.now < limit {
             if let Some(done) = self.done.get(&(at, id)) {
                 return done.clone();
