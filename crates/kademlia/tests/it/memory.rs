@@ -1,0 +1,105 @@
+//! What stored entries cost in memory, all in, as the allocator sees it.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use kademlia::store::{Limits, MemoryStore, Put, Store, WhenFull};
+use kademlia::{Key, Moment};
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+thread_local! {
+    /// Bytes that this thread has allocated and not freed; wraps where others free them.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    /// Allocations this thread has ever made.
+    static MADE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counted by thread.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// glibc's `malloc` keeps 8 bytes a chunk and rounds up to 16, with 24 usable at least.
+fn chunk(bytes: usize) -> usize {
+    (bytes + 8).next_multiple_of(16).max(32)
+}
+
+#[expect(unsafe_code, reason = "an allocator can't be counted otherwise")]
+// SAFETY: every call is handed on unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HELD.set(HELD.get().wrapping_add(chunk(layout.size())));
+        MADE.set(MADE.get() + 1);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.set(HELD.get().wrapping_sub(chunk(layout.size())));
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+const COUNT: u32 = 100_000;
+
+const LIMITS: Limits = Limits {
+    entries: usize::MAX,
+    bytes: usize::MAX,
+    source_bytes: u32::MAX,
+    value_bytes: 1000,
+    when_full: WhenFull::FairShare,
+};
+
+/// Bytes an entry, when `COUNT` entries are stored by as many sources as `source` makes of them, and
+/// allocations made by reading them all.
+fn measure(count: u32, value: &[u8], source: impl Fn(u32) -> u64) -> (usize, usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut store = MemoryStore::<20>::new(LIMITS, &mut rng);
+    let before = HELD.get();
+    let keys: Vec<_> = (0..count).map(|_| Key::random(160, &mut rng)).collect();
+    let with_keys = HELD.get();
+    let expires = Moment::from_micros(7_200_000_000);
+    for (key, number) in keys.iter().zip(0..) {
+        let put = Put { value, expires, source: Some(source(number)) };
+        store.put(Moment::START, key, put).unwrap();
+    }
+    let each = (HELD.get() - with_keys) / count as usize;
+    let made = MADE.get();
+    for key in &keys {
+        assert_eq!(store.get(Moment::START, key).unwrap().value, value);
+    }
+    let read = MADE.get() - made;
+    drop((store, keys));
+    assert_eq!(HELD.get(), before);
+    (each, read)
+}
+
+#[test]
+fn entries_are_small_and_reading_allocates_nothing() {
+    for (name, value, source, limit) in [
+        ("105 bytes, a source each", 105, 1, 170),
+        ("105 bytes, 1000 sources", 105, 100, 160),
+        ("an IPv4 peer of 10 bytes, a source each", 10, 1, 75),
+    ] {
+        let (each, read) = measure(COUNT, &vec![7; value], |number| u64::from(number / source));
+        println!("{name}: {each} bytes an entry");
+        assert!(each <= limit, "{name}: {each}");
+        assert_eq!(read, 0, "{name}");
+    }
+}
+
+/// The worst moment: index and accounting have just doubled.
+#[test]
+fn just_after_doubling() {
+    let (each, _) = measure(114_700, &[7; 105], u64::from);
+    println!("105 bytes just after doubling: {each}");
+    assert!(each <= 190, "{each}");
+}
+
+/// Simulations have a million nodes, most of which store little.
+#[test]
+fn a_small_store_is_small() {
+    let (each, _) = measure(10, &[7; 105], u64::from);
+    assert!(each <= 400, "{each}");
+}
