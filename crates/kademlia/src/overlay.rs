@@ -357,8 +357,9 @@ impl<A: Address> Overlay<A> {
     /// A query arrived: a sign of life of a contact we know; one we do not know, and would like to,
     /// is asked whether it is really there. Call only for nodes that can be asked.
     pub fn queried(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
-        if !self.table.queried(now, &contact) && self.table.wants(&contact) {
-            self.check(now, contact, rng);
+        // Under a flood of strangers the checks are all under way, and this costs next to nothing.
+        if !self.table.queried(now, &contact) && !self.upkeep.checking.is_full() {
+            self.suggest(now, contact, rng);
         }
     }
 
