@@ -15,6 +15,9 @@ pub enum FindError {
     /// Of all nodes asked none answered.
     #[error("no node answered: check the bootstrap addresses and the firewall for UDP")]
     NoAnswer,
+    /// No bootstrap address is of a family the node listens on.
+    #[error("no bootstrap address is of a family the node listens on: listen on that one too")]
+    WrongFamily,
     /// Too many operations run already.
     #[error("too many operations at once: wait for one of the {limit} that run already")]
     TooManyOperations {
@@ -24,9 +27,6 @@ pub enum FindError {
     /// The node has been shut down, or the operation was cancelled.
     #[error("the node has stopped: start it again")]
     Stopped,
-    /// The node takes no commands at the moment: its queue is full.
-    #[error("the node is overloaded: try again later")]
-    Overloaded,
 }
 
 /// Why a get brought nothing.

@@ -43,11 +43,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            from,
-            code,
-            message,
-        } = self;
+        let Self { from, code, message } = self;
         write!(f, "{from} refused: {message} (code {code})")
     }
 }

@@ -77,7 +77,7 @@ impl Announcement {
     }
 
     /// Waits for the latest round that was not told yet; the first call, for the first round.
-    /// Rounds that nobody waits for are passed over. `None`: the announcement has ended.
+    /// Rounds that nobody waits for are passed over. `None`: the node has stopped.
     pub async fn round(&mut self) -> Option<Round> {
         poll_fn(|context| self.0.as_mut().poll_next(context)).await
     }

@@ -84,6 +84,25 @@ pub struct MainlineStatus {
     pub items: usize,
     /// Operations under way.
     pub operations: usize,
+    /// What passed between it and other nodes.
+    pub messages: Messages,
+}
+
+/// What passed between a node and others. Counters run from its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Messages {
+    /// Queries received, those over the rate limit included.
+    pub queries: u64,
+    /// Queries answered.
+    pub answers: u64,
+    /// Queries answered with an error.
+    pub errors: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Responses and errors received to requests sent.
+    pub responses: u64,
+    /// Responses and errors received that belong to no request.
+    pub unsolicited: u64,
 }
 
 /// A node's side on one address family.

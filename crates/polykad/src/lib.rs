@@ -1,7 +1,20 @@
 //! The library people embed: a node with its sockets, its disk and its configuration.
+//!
+//! [`Node::builder`] is where to begin: a [`Node`] is a [`client::Client`]. Below it, [`driver`]
+//! runs a network's state machine over batched UDP sockets ([`socket`]), and [`disk`] keeps what
+//! must survive. [`config`] reads settings from file, environment and flags.
 #![deny(unsafe_code)]
 
+mod bootstrap;
 pub mod clock;
+pub mod config;
 pub mod disk;
 pub mod driver;
+mod mainline;
+mod node;
 pub mod socket;
+mod stream;
+
+pub use bootstrap::DEFAULT_HOSTS;
+pub use client;
+pub use node::{Builder, DEFAULT_PORT, Node, SpawnError};

@@ -1,0 +1,277 @@
+//! The client API's Mainline face, on a node in this process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use client::mainline::{Announce, Got, Nodes, Pong, Sample, Scrape, SignedItem};
+use client::search::{Announcement, Found, Round, Search};
+use client::{FindError, GetError, Key, Operation, PingError, PutError, PutReport};
+use mainline::command::Command;
+use mainline::item::{Salt, immutable_target};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::convert::{item_error, mutable_item};
+use super::{Ended, Request, Teller, Waiter};
+use crate::driver::Handle;
+use crate::node::Node;
+use crate::stream::unfold;
+
+/// How long an announcement waits after it could not be made at all.
+const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// The way to a running Mainline node; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    handle: Handle<Request>,
+    tickets: Arc<AtomicU64>,
+    /// Whether the node has joined, or has nobody to join through.
+    joined: watch::Receiver<bool>,
+    /// Where announcements live.
+    runtime: tokio::runtime::Handle,
+}
+
+/// Cancels an operation when nobody waits for it any more.
+struct Ticket {
+    number: u64,
+    handle: Handle<Request>,
+    ended: bool,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.ended {
+            // An error means that the node has stopped, and the operation with it.
+            let _ = self.handle.send_urgent(Request::Cancel(self.number));
+        }
+    }
+}
+
+impl Caller {
+    /// Must be called within the runtime that the node runs on.
+    pub(crate) fn new(handle: Handle<Request>, joined: watch::Receiver<bool>) -> Self {
+        Self { handle, tickets: Arc::default(), joined, runtime: tokio::runtime::Handle::current() }
+    }
+
+    pub(crate) fn handle(&self) -> &Handle<Request> {
+        &self.handle
+    }
+
+    /// Begins an operation. It is cancelled when the returned ticket is dropped.
+    async fn run(&self, command: Command, waiter: Waiter) -> Result<Ticket, FindError> {
+        let number = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let ticket = Ticket { number, handle: self.handle.clone(), ended: false };
+        let request = Request::Run { ticket: number, command, waiter };
+        self.handle.send(request).await.map_err(|_| FindError::Stopped)?;
+        Ok(ticket)
+    }
+
+    /// Waits until the node has joined: before that it would know nobody to ask.
+    pub(crate) async fn joined(&self) -> Result<(), FindError> {
+        let mut joined = self.joined.clone();
+        let joined = joined.wait_for(|joined| *joined).await;
+        joined.map(drop).map_err(|_| FindError::Stopped)
+    }
+
+    /// Begins an operation with one answer, and waits for it.
+    async fn ask<T, E: From<FindError>>(
+        &self,
+        command: Command,
+        waiter: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Waiter,
+    ) -> Result<T, E> {
+        let (sender, receiver) = oneshot::channel();
+        let mut ticket = self.run(command, waiter(sender)).await?;
+        let answer = receiver.await;
+        ticket.ended = true;
+        answer.unwrap_or_else(|_| Err(FindError::Stopped.into()))
+    }
+
+    /// Like `ask`, of the network as a whole.
+    async fn look<T, E: From<FindError>>(
+        &self,
+        command: Command,
+        waiter: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Waiter,
+    ) -> Result<T, E> {
+        self.joined().await?;
+        self.ask(command, waiter).await
+    }
+
+    /// Joins through these addresses.
+    pub(crate) async fn bootstrap(&self, addresses: Vec<SocketAddr>) -> Result<Nodes, FindError> {
+        self.ask(Command::Bootstrap(addresses), Waiter::Nodes).await
+    }
+
+    fn search<T: Send + 'static>(
+        &self,
+        command: Command,
+        waiter: fn(Teller<T>) -> Waiter,
+    ) -> Search<T> {
+        let caller = self.clone();
+        let step = |search: Searching<T>| search.step();
+        Search::new(unfold(Searching::Idle { caller, command, waiter }, step))
+    }
+}
+
+/// How far a search has come.
+enum Searching<T> {
+    Idle { caller: Caller, command: Command, waiter: fn(Teller<T>) -> Waiter },
+    Running { ticket: Ticket, findings: mpsc::Receiver<T>, ended: oneshot::Receiver<Ended<T>> },
+    Ending(Result<Found<T>, FindError>),
+    Ended,
+}
+
+type Word<T> = Result<Found<T>, FindError>;
+
+impl<T> Searching<T> {
+    /// The next word of the search, and how it goes on.
+    async fn step(mut self) -> Option<(Word<T>, Self)> {
+        loop {
+            self = match self {
+                Self::Idle { caller, command, waiter } => {
+                    let (teller, findings, ended) = Teller::new();
+                    if let Err(error) = caller.joined().await {
+                        return Some((Err(error), Self::Ended));
+                    }
+                    match caller.run(command, waiter(teller)).await {
+                        Ok(ticket) => Self::Running { ticket, findings, ended },
+                        Err(error) => return Some((Err(error), Self::Ended)),
+                    }
+                }
+                Self::Running { mut ticket, mut findings, ended } => {
+                    if let Some(finding) = findings.recv().await {
+                        let running = Self::Running { ticket, findings, ended };
+                        return Some((Ok(Found::Item(finding)), running));
+                    }
+                    let ended = ended.await;
+                    ticket.ended = true;
+                    let stopped = Ended { again: None, result: Err(FindError::Stopped) };
+                    let Ended { again, result } = ended.unwrap_or(stopped);
+                    let end = Self::Ending(result.map(Found::Done));
+                    match again {
+                        Some(again) => return Some((Ok(Found::Item(again)), end)),
+                        None => end,
+                    }
+                }
+                Self::Ending(word) => return Some((word, Self::Ended)),
+                Self::Ended => return None,
+            };
+        }
+    }
+}
+
+impl client::Mainline for Node {
+    fn ping(&self, address: SocketAddr) -> Operation<Result<Pong, PingError>> {
+        let caller = self.caller().clone();
+        let waiter = move |sender| Waiter::Pong(address, sender);
+        Box::pin(async move { caller.ask(Command::Ping(address), waiter).await })
+    }
+
+    fn find_node(&self, target: Key) -> Operation<Result<Nodes, FindError>> {
+        let caller = self.caller().clone();
+        let command = Command::FindNode(target.into());
+        Box::pin(async move { caller.look(command, Waiter::Nodes).await })
+    }
+
+    fn find_peers(&self, info_hash: Key) -> Search<Vec<SocketAddr>> {
+        self.caller().search(Command::GetPeers(info_hash.into()), Waiter::Peers)
+    }
+
+    fn announce(&self, torrent: Announce) -> Announcement {
+        let (rounds, latest) = watch::channel(None);
+        let task =
+            self.caller().runtime.spawn(keep_announced(self.caller().clone(), torrent, rounds));
+        let task = AbortOnDrop(task.abort_handle());
+        Announcement::new(unfold((latest, task), |(mut latest, task)| async move {
+            latest.changed().await.ok()?;
+            let round = latest.borrow_and_update().clone()?;
+            Some((round, (latest, task)))
+        }))
+    }
+
+    fn scrape(&self, info_hash: Key) -> Operation<Result<Scrape, FindError>> {
+        let caller = self.caller().clone();
+        let command = Command::Scrape(info_hash.into());
+        Box::pin(async move { caller.look(command, Waiter::Scrape).await })
+    }
+
+    fn get_immutable(&self, key: Key) -> Operation<Result<Got<Vec<u8>>, GetError>> {
+        let caller = self.caller().clone();
+        let command = Command::GetImmutable(key.into());
+        Box::pin(async move { caller.look(command, Waiter::Immutable).await })
+    }
+
+    fn get_mutable(
+        &self,
+        public_key: [u8; 32],
+        salt: Vec<u8>,
+    ) -> Operation<Result<Got<SignedItem>, GetError>> {
+        let caller = self.caller().clone();
+        Box::pin(async move {
+            let bytes = salt.len();
+            let salt = Salt::new(&salt).map_err(|_| GetError::SaltTooLong { bytes })?;
+            caller.look(Command::GetMutable { public_key, salt }, Waiter::Mutable).await
+        })
+    }
+
+    fn put_immutable(&self, value: Vec<u8>) -> Operation<Result<PutReport, PutError>> {
+        let caller = self.caller().clone();
+        Box::pin(async move {
+            mainline::item::check_value(&value).map_err(item_error)?;
+            let key = immutable_target(&value).key();
+            let waiter = |sender| Waiter::Put(key, None, sender);
+            caller.look(Command::PutImmutable(value.into()), waiter).await
+        })
+    }
+
+    fn put_mutable(
+        &self,
+        item: SignedItem,
+        cas: Option<i64>,
+    ) -> Operation<Result<PutReport, PutError>> {
+        let caller = self.caller().clone();
+        Box::pin(async move {
+            let item = mutable_item(item).map_err(item_error)?;
+            item.verify().map_err(item_error)?;
+            let (key, seq) = (item.target().key(), Some(item.seq));
+            let waiter = |sender| Waiter::Put(key, seq, sender);
+            caller.look(Command::PutMutable { item, cas }, waiter).await
+        })
+    }
+
+    fn sample(&self, target: Key) -> Search<Sample> {
+        self.caller().search(Command::Sample(target.into()), Waiter::Samples)
+    }
+
+    fn sample_node(&self, address: SocketAddr) -> Operation<Result<Sample, PingError>> {
+        let caller = self.caller().clone();
+        let waiter = move |sender| Waiter::SampleNode(address, sender);
+        Box::pin(async move { caller.ask(Command::SampleNode(address), waiter).await })
+    }
+}
+
+/// Announces a torrent until aborted, or until the node stops.
+async fn keep_announced(caller: Caller, torrent: Announce, rounds: watch::Sender<Option<Round>>) {
+    let Announce { info_hash, port, seed } = torrent;
+    let command = Command::Announce { info_hash: info_hash.into(), port, seed };
+    while caller.joined().await.is_ok() {
+        let (ended, end) = oneshot::channel();
+        let waiter = Waiter::Rounds(info_hash, rounds.clone(), ended);
+        let Ok(mut ticket) = caller.run(command.clone(), waiter).await else {
+            break;
+        };
+        // Comes when the operation has ended, by an error, since nobody cancels it but our caller.
+        let _ = end.await;
+        ticket.ended = true;
+        tokio::time::sleep(ANNOUNCE_AGAIN_AFTER).await;
+    }
+    rounds.send_replace(Some(Err(FindError::Stopped.into())));
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
