@@ -9,4 +9,5 @@
 )]
 
 mod network;
+mod vectors;
 mod world;
