@@ -154,7 +154,13 @@ impl RateLimiter {
     }
 }
 
-/// The prefixes of the two levels as words, the families apart.
+/// What one small operator is likely to hold, as a word: the /24 of an IPv4 address, the /48 of an
+/// IPv6 one, the families apart. Stores count by it too.
+pub fn site(host: IpAddr) -> u64 {
+    prefixes(host).1
+}
+
+/// The prefixes of the two levels.
 fn prefixes(host: IpAddr) -> (u64, u64) {
     /// Set for IPv6 and never for IPv4, of which a prefix has at most 32 bits. Global IPv6 addresses
     /// begin with 001, so nothing is lost.

@@ -1,90 +1,58 @@
-//! PLACEHOLDER so that node.rs compiles: to be replaced wholly by its owner (the parts author).
-//! node/*.rs uses exactly these names and signatures; keep them unless there is a good reason.
-#![allow(missing_docs, clippy::all, reason = "placeholder")]
-use core::net::{IpAddr, SocketAddr};
-use std::collections::BTreeMap;
+//! What others store with this node: peers of torrents (BEP 5, BEP 33) and items (BEP 44).
+//!
+//! The node calls this for each `announce_peer`, `put`, `get_peers`, `get` and `sample_infohashes`,
+//! after it has checked token and signature. Everything is bounded and expires. What is stored is
+//! charged to the sender's site (a /24 of IPv4, a /48 of IPv6: [`site`](kademlia::limit::site)),
+//! and each site has a quota. When a store is full, an entry gives way only to a site that would
+//! hold less than the entry's own; see [`kademlia::store`] for why.
+
+mod items;
+mod peers;
+
 use std::time::Duration;
-use kademlia::Moment;
-use rand_core::Rng;
-use crate::command::Item;
-use crate::wire::{Id, compact::write_address};
 
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StoreSettings {}
-#[derive(Debug)]
-pub enum PeerRefused { Full }
-#[derive(Debug, PartialEq, Eq)]
-pub enum ItemRefused { CasMismatch, SequenceTooLow, Full }
-pub use ItemRefused as PutItem;
+pub use items::{ItemRefused, ItemStore, StoredItem};
+pub use peers::{MAX_SAMPLE, PORTS_PER_HOST, PeerRefused, PeerStore};
 
-/// What `ItemStore::get` returns: borrowed, no allocation.
-pub enum StoredItem<'a> {
-    Immutable { value: &'a [u8] },
-    Mutable { public_key: &'a [u8; 32], salt: &'a [u8], signature: &'a [u8; 64], seq: i64, value: &'a [u8] },
+/// The bounds of both stores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoreSettings {
+    /// How long an announced peer is kept. Clients announce again every 15 to 30 minutes.
+    pub peer_lifetime: Duration,
+    /// Peers of one torrent at most, of each address family. At most 65,535.
+    pub peers_per_torrent: u16,
+    /// Peers at most, of all torrents together, announced from one site.
+    pub peers_per_site: u32,
+    /// Bytes of memory for peers.
+    pub peer_bytes: usize,
+    /// How long an item is kept since it was last put (BEP 44: two hours; owners put it again every
+    /// hour).
+    pub item_lifetime: Duration,
+    /// Items at most.
+    pub items: usize,
+    /// Bytes of memory for items.
+    pub item_bytes: usize,
+    /// Bytes of items at most that were put from one site.
+    pub item_bytes_per_site: u32,
 }
 
-#[derive(Debug)]
-pub struct PeerStore(BTreeMap<Id, BTreeMap<SocketAddr, (bool, Moment)>>);
-impl PeerStore {
-    pub fn new(_: StoreSettings, _: &mut impl Rng) -> Self { Self(BTreeMap::new()) }
-    /// Ok(expiry)
-    pub fn announce(&mut self, now: Moment, info_hash: &Id, peer: SocketAddr, seed: bool) -> Result<Moment, PeerRefused> {
-        let at = now + Duration::from_secs(1800);
-        self.0.entry(*info_hash).or_default().insert(peer, (seed, at));
-        Ok(at)
-    }
-    pub fn restore(&mut self, info_hash: &Id, peer: SocketAddr, seed: bool, expires: Moment) {
-        self.0.entry(*info_hash).or_default().insert(peer, (seed, expires));
-    }
-    /// Appends up to `limit` random peers of one family as bencoded compact strings (`write_address`).
-    pub fn write_peers(&self, _now: Moment, info_hash: &Id, v6: bool, noseed: bool, limit: usize, _rng: &mut impl Rng, out: &mut Vec<u8>) {
-        for (peer, (seed, _)) in self.0.get(info_hash).into_iter().flatten().filter(|(p, _)| p.is_ipv6() == v6).take(limit) {
-            if !(noseed && *seed) { write_address(out, *peer); }
+/// 16 MiB each for peers and items: some 250,000 torrents of one peer, or 13,000 items of the largest
+/// size. A node among the millions of Mainline is given a few thousand of either; a site gets 1/64 of
+/// the whole, which is more than anybody needs who stores with a node by chance.
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            peer_lifetime: Duration::from_mins(30),
+            peers_per_torrent: 500,
+            peers_per_site: 4000,
+            peer_bytes: 16 << 20,
+            item_lifetime: Duration::from_hours(2),
+            items: 100_000,
+            item_bytes: 16 << 20,
+            item_bytes_per_site: 256 << 10,
         }
     }
-    pub fn peers_of(&self, _now: Moment, info_hash: &Id) -> impl Iterator<Item = (SocketAddr, bool)> {
-        self.0.get(info_hash).into_iter().flatten().map(|(p, (s, _))| (*p, *s))
-    }
-    /// Appends up to `limit` random info-hashes, 20 bytes each.
-    pub fn write_sample(&self, limit: usize, _rng: &mut impl Rng, out: &mut Vec<u8>) {
-        for id in self.0.keys().take(limit) { out.extend_from_slice(id.as_bytes()); }
-    }
-    pub fn info_hashes(&self) -> usize { self.0.len() }
-    pub fn len(&self) -> usize { self.0.values().map(BTreeMap::len).sum() }
-    pub fn is_empty(&self) -> bool { self.0.is_empty() }
-    /// Drops what has expired; bounded work per call.
-    pub fn expire(&mut self, now: Moment) { for p in self.0.values_mut() { p.retain(|_, (_, at)| *at > now); } self.0.retain(|_, p| !p.is_empty()); }
 }
 
-#[derive(Debug)]
-pub struct ItemStore(BTreeMap<Id, (Item, Moment)>);
-impl ItemStore {
-    pub fn new(_: StoreSettings, _: &mut impl Rng) -> Self { Self(BTreeMap::new()) }
-    pub fn put_immutable(&mut self, now: Moment, target: &Id, value: &[u8], _from: IpAddr) -> Result<Moment, ItemRefused> {
-        let at = now + Duration::from_secs(7200);
-        self.0.insert(*target, (Item::Immutable(value.into()), at));
-        Ok(at)
-    }
-    pub fn put_mutable(&mut self, now: Moment, item: &crate::MutableItem, cas: Option<i64>, _from: IpAddr) -> Result<Moment, ItemRefused> {
-        if let Some((Item::Mutable(old), _)) = self.0.get(&item.target()) {
-            if cas.is_some_and(|cas| cas != old.seq) { return Err(ItemRefused::CasMismatch); }
-            if old.seq > item.seq || old.seq == item.seq && old.value != item.value { return Err(ItemRefused::SequenceTooLow); }
-        }
-        let at = now + Duration::from_secs(7200);
-        self.0.insert(item.target(), (Item::Mutable(item.clone()), at));
-        Ok(at)
-    }
-    pub fn restore(&mut self, item: Item, expires: Moment) {
-        let target = match &item { Item::Immutable(v) => crate::item::immutable_target(v), Item::Mutable(m) => m.target() };
-        self.0.insert(target, (item, expires));
-    }
-    pub fn get(&self, _now: Moment, target: &Id) -> Option<StoredItem<'_>> {
-        self.0.get(target).map(|(item, _)| match item {
-            Item::Immutable(value) => StoredItem::Immutable { value },
-            Item::Mutable(m) => StoredItem::Mutable { public_key: &m.public_key, salt: m.salt.as_bytes(), signature: &m.signature, seq: m.seq, value: &m.value },
-        })
-    }
-    pub fn len(&self) -> usize { self.0.len() }
-    pub fn is_empty(&self) -> bool { self.0.is_empty() }
-    pub fn expire(&mut self, now: Moment) { self.0.retain(|_, (_, at)| *at > now); }
-}
+/// Pages of an arena swept at most by one call: some 10 µs each.
+const PAGES_PER_SWEEP: usize = 16;
