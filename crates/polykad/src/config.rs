@@ -117,7 +117,7 @@ impl Layer {
     /// # Errors
     /// A variable holds what it should not.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var_os(name))
+        Self::from_variables(std::env::var_os::<&str>)
     }
 
     fn from_variables(

@@ -27,7 +27,8 @@ pub const DEFAULT_PORT: u16 = 6881;
 /// The data file of the Mainline node.
 const MAINLINE_FILE: &str = "mainline.redb";
 
-/// When contacts are first written to disk, and how often after that.
+/// When contacts are first written to disk, and, with pauses that grow by a quarter each, how seldom
+/// in the end.
 const KEEP_CONTACTS_FIRST: Duration = Duration::from_secs(1);
 const KEEP_CONTACTS_EVERY: Duration = Duration::from_mins(1);
 
@@ -294,7 +295,9 @@ impl Builder {
             }
         };
         let keeps = disk.is_some();
-        let host = Host::new(clock, listen.clone(), disk);
+        let mut host = Host::new(clock, listen.clone(), disk);
+        // Whoever meets the node from now on must meet the same after a crash.
+        host.keep(clock.now(), &machine);
         let (driver, handle) = Driver::new(machine, host, clock, sockets);
         let (end, ended) = watch::channel(false);
         tokio::spawn(drive(driver, clock, end));
@@ -394,6 +397,6 @@ async fn keep_contacts(handle: Handle<Request>) {
         if handle.send(Request::KeepContacts).await.is_err() {
             return;
         }
-        pause = KEEP_CONTACTS_EVERY;
+        pause = KEEP_CONTACTS_EVERY.min(pause * 5 / 4);
     }
 }

@@ -271,8 +271,10 @@ fn trouble(path: &Path, error: redb::Error) -> Trouble {
         reason = "a foreign enum without end: all that is not the file system's or a lock is damage"
     )]
     match error {
-        // What redb says of a file that does not begin as its files do.
-        redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+        // What redb says of a file that does not begin as its files do, or is cut off.
+        redb::Error::Io(error)
+            if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
             Trouble::Damaged(error.to_string())
         }
         redb::Error::Io(error) => Trouble::Disk(from_io(path, error)),

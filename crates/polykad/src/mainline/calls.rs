@@ -62,7 +62,7 @@ impl Caller {
     async fn run(&self, command: Command, waiter: Waiter) -> Result<Ticket, FindError> {
         let number = self.tickets.fetch_add(1, Ordering::Relaxed);
         let ticket = Ticket { number, handle: self.handle.clone(), ended: false };
-        let request = Request::Run { ticket: number, command, waiter };
+        let request = Request::Run { ticket: number, command: Box::new(command), waiter };
         self.handle.send(request).await.map_err(|_| FindError::Stopped)?;
         Ok(ticket)
     }

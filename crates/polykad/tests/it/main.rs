@@ -1,4 +1,5 @@
 //! Whole nodes on loopback: they find each other, keep what they must, and fail as promised.
+#![cfg(test)]
 
 mod failures;
 mod network;
@@ -42,4 +43,10 @@ async fn until(node: &Node, wanted: impl Fn(&Status) -> bool) -> Status {
         assert!(start.elapsed() < Duration::from_secs(20), "never as wanted: {status:#?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// How many good contacts each side has.
+fn good(status: &Status) -> Vec<usize> {
+    let mainline = status.mainline.as_ref().unwrap();
+    mainline.v4.iter().chain(&mainline.v6).map(|side| side.good).collect()
 }

@@ -24,6 +24,7 @@ async fn a_restarted_node_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let friend = node(&[]).await;
     let first = kept(folder.path(), friend.listen()).await;
+    until(&friend, |status| good(status) == [1]).await;
     let put = friend.put_immutable(byte_string(b"kept")).await.unwrap();
     let announce = Announce { info_hash: Key::from([5; 20]), port: Some(5), seed: false };
     friend.announce(announce).round().await.unwrap().unwrap();
@@ -81,7 +82,9 @@ async fn child_process() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let node = kept(Path::new(&folder), &[]).await;
     println!("listening on {}", node.listen()[0]);
-    std::future::pending().await
+    until(&node, |status| good(status)[0] > 0).await;
+    println!("knows somebody");
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
@@ -94,10 +97,9 @@ async fn a_killed_node_serves_what_it_acknowledged() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = lines
-        .map(|line| line.unwrap())
-        .find_map(|line| Some(line.split_once("listening on ")?.1.parse().unwrap()))
-        .unwrap();
+    let mut lines = lines.map(|line| line.unwrap());
+    let address =
+        lines.find_map(|line| Some(line.split_once("listening on ")?.1.parse().unwrap())).unwrap();
     let friend = node(&[address]).await;
     let id = friend.ping(address).await.unwrap().contact.id;
     let mut keys = Vec::new();
@@ -106,8 +108,10 @@ async fn a_killed_node_serves_what_it_acknowledged() {
         assert_eq!(put.acknowledged.len(), 1);
         keys.push(put.key);
     }
-    // The last second may be lost; what was acknowledged before it may not.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(lines.any(|line| line.contains("knows somebody")));
+    // The last second may be lost, and contacts of the last seconds; what was acknowledged before
+    // may not.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     child.kill().unwrap();
     child.wait().unwrap();
 
