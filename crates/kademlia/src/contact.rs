@@ -131,6 +131,11 @@ impl Standing {
     }
 
     /// It answered.
+    /// Whether it has been neither heard of nor given up on since it was restored.
+    pub fn is_restored(&self) -> bool {
+        self.failures == 1 && self.last_answer_s == 0
+    }
+
     pub fn answered(&mut self, now: Moment, rtt: Option<Duration>) {
         self.last_answer_s = seconds(now);
         self.failures = 0;

@@ -86,8 +86,7 @@ impl<A: Address> Lookup<A> {
         seeds: impl IntoIterator<Item = Contact<A>>,
     ) -> Self {
         let stats = LookupStats::default();
-        let mut lookup =
-            Self { target, settings, candidates: Vec::new(), introductions: 0, stats };
+        let mut lookup = Self { target, settings, candidates: Vec::new(), introductions: 0, stats };
         for (contact, path) in seeds.into_iter().zip((0..settings.paths.max(1)).cycle()) {
             lookup.add(contact, path, 1);
         }

@@ -150,6 +150,9 @@ struct Upkeep<A> {
 
 /// Signs of life awaited at once: enough to check a whole table within a minute.
 const MAX_CHECKS: usize = 8;
+/// Of these, how many may be awaited when a newcomer is asked: whoever names contacts that do not
+/// exist must not keep us from checking those we have.
+const MAX_NEWCOMER_CHECKS: usize = 4;
 /// How soon a node that found nobody tries again, at first and at most.
 const REJOIN_MIN: Duration = Duration::from_secs(2);
 const REJOIN_MAX: Duration = Duration::from_mins(5);
@@ -159,6 +162,8 @@ const CHECK_SOONEST: Duration = Duration::from_mins(1);
 impl<A: Address> Overlay<A> {
     /// Lookups that may run at once.
     pub const MAX_LOOKUPS: usize = 1024;
+    /// Requests in flight at which lookups wait; the rest is for liveness and the network's own.
+    const MAX_IN_FLIGHT_OF_LOOKUPS: usize = Requests::<A, Purpose>::MAX_IN_FLIGHT / 4 * 3;
     /// Bootstrap addresses asked by one lookup.
     const MAX_INTRODUCTIONS: usize = 16;
 
@@ -252,6 +257,7 @@ impl<A: Address> Overlay<A> {
 
     /// Others see us at this address: whoever is named there is nobody to ask.
     pub fn set_own_address(&mut self, address: A) {
+        self.table.remove_address(address);
         self.own_address = Some(address);
     }
 
@@ -286,8 +292,12 @@ impl<A: Address> Overlay<A> {
         self.start(now, target, settings, introduce, rng)
     }
 
-    /// Forgets a lookup; answers to its requests still feed the table.
+    /// Forgets a lookup; answers to its requests still feed the table. One that joins or refreshes
+    /// is the upkeep's too, and goes on.
     pub fn cancel_lookup(&mut self, lookup: LookupId) {
+        if self.upkeep.refreshing == Some(lookup) {
+            return;
+        }
         self.lookups.remove(&lookup);
         self.stirred.remove(&lookup);
     }
@@ -339,7 +349,8 @@ impl<A: Address> Overlay<A> {
         Some(Heard { purpose, contact, rtt: answered.rtt, late: answered.late })
     }
 
-    /// An error arrived from `from`: a sign of life, but no help.
+    /// An error arrived from `from`. Who answers questions of lookups and upkeep so is no help, and
+    /// loses its place like one that is silent; the network's own requests it may well refuse.
     pub fn answered_with_error(
         &mut self,
         now: Moment,
@@ -348,17 +359,22 @@ impl<A: Address> Overlay<A> {
     ) -> Option<Purpose> {
         let answered = self.requests.answered(now, transaction, from)?;
         self.upkeep.checking.retain(|checking| checking.address != from);
-        if let Purpose::Lookup(id) = answered.request.purpose {
+        let purpose = answered.request.purpose;
+        if let (Purpose::Liveness | Purpose::Lookup(_), Some(key), false) =
+            (purpose, answered.request.key, answered.late)
+        {
+            self.table.failed(&Contact { key, address: from });
+        }
+        if let Purpose::Lookup(id) = purpose {
             self.step_failed(id, answered.request);
         }
-        Some(answered.request.purpose)
+        Some(purpose)
     }
 
     /// A query arrived: a sign of life of a contact we know; one we do not know, and would like to,
     /// is asked whether it is really there. Call only for nodes that can be asked.
     pub fn queried(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
-        // Under a flood of strangers the checks are all under way, and this costs next to nothing.
-        if !self.table.queried(now, &contact) && !self.upkeep.checking.is_full() {
+        if !self.table.queried(now, &contact) {
             self.suggest(now, contact, rng);
         }
     }
@@ -366,7 +382,9 @@ impl<A: Address> Overlay<A> {
     /// Hearsay of a contact that belongs to this overlay: asked whether it is really there if we
     /// would like to know it.
     pub fn suggest(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
-        if self.table.wants(&contact) {
+        // Under a flood of strangers all these checks are under way, and this costs next to nothing.
+        let is_busy = self.upkeep.checking.len() >= MAX_NEWCOMER_CHECKS;
+        if !is_busy && self.table.wants(&contact) {
             self.check(now, contact, rng);
         }
     }
@@ -400,7 +418,10 @@ impl<A: Address> Overlay<A> {
         if let Some(ask) = self.asks.pop_front() {
             return Some(ask);
         }
-        while let Some(&id) = self.stirred.first() {
+        // With too much under way, lookups wait for answers to make room.
+        while self.requests.in_flight() < Self::MAX_IN_FLIGHT_OF_LOOKUPS
+            && let Some(&id) = self.stirred.first()
+        {
             if let Some(ask) = self.next_step(now, id, rng) {
                 return Some(ask);
             }
@@ -473,8 +494,10 @@ impl<A: Address> Overlay<A> {
     ) -> Option<TransactionId> {
         let member = key.and_then(|key| self.table.member(&key));
         let rtt = member.filter(|m| m.contact.address == to).map(|m| m.standing.rtt);
+        let request = Request { to, key, sent: now, purpose };
+        let transaction = self.requests.begin(request, rtt, rng)?;
         self.sent += 1;
-        self.requests.begin(Request { to, key, sent: now, purpose }, rtt, rng)
+        Some(transaction)
     }
 
     fn next_step(&mut self, now: Moment, id: LookupId, rng: &mut ChaCha8Rng) -> Option<Ask<A>> {
@@ -564,33 +587,40 @@ impl<A: Address> Overlay<A> {
                 return;
             }
             match self.table.next_check(&self.upkeep.checking) {
-                Some((due, contact)) if due <= now => self.check(now, contact, rng),
+                Some((due, contact)) if due <= now => {
+                    if !self.check(now, contact, rng) {
+                        self.upkeep.check_at = now + CHECK_SOONEST;
+                    }
+                }
                 Some((due, _)) => self.upkeep.check_at = due,
                 None => self.upkeep.check_at = now + CHECK_SOONEST,
             }
         }
     }
 
-    fn check(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
+    /// Asks for a sign of life. False: not now.
+    fn check(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) -> bool {
         let checking = &self.upkeep.checking;
         if Some(contact.address) == self.own_address
             || checking.is_full()
             || checking.iter().any(|other| other.address == contact.address)
         {
-            return;
+            return false;
         }
         let (to, key) = (contact.address, Some(contact.key));
-        if let Some(transaction) = self.begin(now, to, key, Purpose::Liveness, rng) {
-            self.upkeep.checking.push(contact);
-            self.asks.push_back(Ask { transaction, to, question: Question::Ping });
-        }
+        let Some(transaction) = self.begin(now, to, key, Purpose::Liveness, rng) else {
+            return false;
+        };
+        self.upkeep.checking.push(contact);
+        self.asks.push_back(Ask { transaction, to, question: Question::Ping });
+        true
     }
 
     /// Begins a round of refreshing when it is due: our own neighbourhood first.
     fn run_refresh(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
         let due = self.upkeep.refresh_at.is_some_and(|at| at <= now);
         if due && self.upkeep.refreshing.is_none() {
-            let isolated = self.table.is_empty();
+            let isolated = self.table.is_isolated();
             self.upkeep.refreshing =
                 self.start(now, self.me(), self.settings.lookup, isolated, rng);
             self.upkeep.next_bucket = 0;
@@ -601,7 +631,7 @@ impl<A: Address> Overlay<A> {
     /// Goes on with the round: a random id in each bucket that has room, one after the other. A node
     /// that found nobody tries again soon.
     fn refreshed(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
-        if self.table.is_empty() {
+        if self.table.is_isolated() {
             let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.failed_joins.min(16));
             self.upkeep.failed_joins += 1;
             self.upkeep.refresh_at = Some(now + pause.min(REJOIN_MAX));

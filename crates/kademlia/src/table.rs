@@ -153,6 +153,7 @@ impl<A: Address> Table<A> {
             }
             self.remove(&contact.key);
         }
+        // The address now answers with another id: whoever was there is gone.
         self.remove_address(contact.address);
         let rtt = Rtt::new(rtt.unwrap_or(Duration::from_secs(1)));
         self.place(Member { contact, standing: Standing::new(now, rtt, verified) })
@@ -200,8 +201,22 @@ impl<A: Address> Table<A> {
             if let Some(member) = bucket.live.get_mut(at) {
                 *member = spare;
             }
-        } else if failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR) {
-            bucket.live.swap_remove(at);
+        } else if failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR) && !self.is_isolated()
+        {
+            self.remove(&contact.key);
+        }
+    }
+
+    /// Whether nobody answers, if there is anybody. Then it is likely we who are cut off: no contact
+    /// is forgotten for it, and all are worth asking again.
+    pub fn is_isolated(&self) -> bool {
+        self.members().all(|member| member.standing.failures > 0)
+    }
+
+    /// Forgets whoever is at this address.
+    pub fn remove_address(&mut self, address: A) {
+        for bucket in &mut self.buckets {
+            bucket.retain(|member| member.contact.address != address);
         }
     }
 
@@ -244,12 +259,13 @@ impl<A: Address> Table<A> {
         found.into_iter().map(|(_, contact)| contact).collect()
     }
 
-    /// The `count` contacts closest to `target` that are not bad, closest first: where a lookup of
-    /// our own begins.
+    /// The `count` contacts closest to `target` that are not bad (or are, if nobody answers), closest
+    /// first: where a lookup of our own begins.
     pub fn seeds(&self, target: &Key, count: usize) -> Vec<Contact<A>> {
+        let is_isolated = self.is_isolated();
         let mut seeds: Vec<_> = self
             .members()
-            .filter(|member| !self.is_bad(member))
+            .filter(|member| is_isolated || !self.is_bad(member))
             .map(|member| (target.distance(&member.contact.key), member.contact))
             .collect();
         seeds.sort_unstable();
@@ -311,6 +327,9 @@ impl<A: Address> Table<A> {
     }
 
     fn check_due(&self, standing: &Standing) -> Moment {
+        if standing.is_restored() {
+            return Moment::START;
+        }
         let age = standing.last_answer().since(standing.first_answer());
         let patience = (age / 2).clamp(Self::SHORTEST_PATIENCE, self.settings.questionable_after);
         // One that just failed is asked again soon, ever less often, to be sure.
@@ -376,13 +395,6 @@ impl<A: Address> Table<A> {
         let index = self.index(key);
         if let Some(bucket) = self.buckets.get_mut(index) {
             bucket.retain(|member| member.contact.key != *key);
-        }
-    }
-
-    /// The address now answers with another id: whoever was there is gone.
-    fn remove_address(&mut self, address: A) {
-        for bucket in &mut self.buckets {
-            bucket.retain(|member| member.contact.address != address);
         }
     }
 

@@ -63,7 +63,9 @@ fn a_full_bucket_keeps_those_who_answer() {
 #[test]
 fn a_spare_takes_the_place_of_one_that_turns_bad() {
     let mut table = table();
-    (0..9).for_each(|tail| drop(table.answered(at(0), contact(0, tail), ms(50), true)));
+    (0..9).for_each(|tail| {
+        table.answered(at(0), contact(0, tail), ms(50), true);
+    });
     table.failed(&contact(0, 3));
     assert!(table.members().any(|m| m.contact == contact(0, 3)));
     table.failed(&contact(0, 3));
@@ -81,16 +83,27 @@ fn a_bad_contact_without_a_successor_stays_a_while() {
     assert_eq!(table.census(at(0)).bad, 1);
     assert!(table.closest::<8>(&Key::ZERO).is_empty());
     table.failed(&contact(0, 1));
-    assert!(table.is_empty());
+    assert_eq!(table.len(), 1, "the last one is kept: we may be cut off ourselves");
+    assert!(table.is_isolated());
+    assert_eq!(table.seeds(&Key::ZERO, 8), [contact(0, 1)]);
+    table.answered(at(1), contact(0, 2), ms(50), true);
+    table.failed(&contact(0, 1));
+    assert!(!table.is_isolated());
+    assert_eq!(table.seeds(&Key::ZERO, 8), [contact(0, 2)]);
+    assert_eq!(table.len(), 1);
 }
 
 #[test]
 fn a_much_nearer_contact_displaces_a_young_slow_one_only() {
     let mut table = table();
-    (0..8).for_each(|tail| drop(table.answered(at(0), contact(0, tail), ms(100), true)));
+    (0..8).for_each(|tail| {
+        table.answered(at(0), contact(0, tail), ms(100), true);
+    });
     assert_eq!(table.answered(at(9), contact(0, 9), ms(60), true), Placement::Spare);
     assert_eq!(table.answered(at(9), contact(0, 10), ms(20), true), Placement::Added);
-    (0..11).for_each(|tail| drop(table.answered(at(3600), contact(0, tail), ms(100), true)));
+    (0..11).for_each(|tail| {
+        table.answered(at(3600), contact(0, tail), ms(100), true);
+    });
     assert_eq!(table.answered(at(3600), contact(0, 11), ms(1), true), Placement::Spare);
 }
 
@@ -109,7 +122,9 @@ fn an_id_that_answers_keeps_its_address() {
 #[test]
 fn a_verified_id_displaces_an_unverified_one() {
     let mut table = table();
-    (0..8).for_each(|tail| drop(table.answered(at(0), contact(0, tail), ms(50), tail != 4)));
+    (0..8).for_each(|tail| {
+        table.answered(at(0), contact(0, tail), ms(50), tail != 4);
+    });
     assert_eq!(table.answered(at(1), contact(0, 9), ms(50), false), Placement::Spare);
     assert_eq!(table.answered(at(1), contact(0, 10), ms(500), true), Placement::Added);
     assert!(table.members().all(|member| member.standing.verified));
