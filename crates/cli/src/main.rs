@@ -1,3 +1,55 @@
-//! The `polykad` program.
+//! The `polykad` program: the command line over a node.
+//!
+//! `args` says what can be typed; each command then is one module: `serve`, `mainline`, `demo`. What
+//! a command prints goes through `output`, its failure is a `Failure`, and `main` alone turns that
+//! into a line on stderr and an exit code: 0 done, 1 not found or failed, 2 wrong use.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+mod args;
+mod demo;
+mod failure;
+mod key_file;
+mod logs;
+mod mainline;
+mod node;
+mod output;
+mod parse;
+mod serve;
+mod terminal;
+mod wrong_use;
+
+use args::{Arguments, Command};
+use failure::Failure;
+use output::Output;
+
+fn main() -> ExitCode {
+    let arguments = match wrong_use::parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let output = Output::new(arguments.json);
+    match run(arguments, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
+    logs::start(arguments.log.as_deref(), &arguments.command)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(options) => demo::run(options, output).await,
+            Command::Serve(options) => serve::run(options, output).await,
+            Command::Mainline(options) => mainline::run(options, output).await,
+        }
+    });
+    // Reading standard input can't be interrupted: don't wait for it.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,349 @@
+//! What can be typed: commands, options and their help.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use client::Key;
+use mainline::Salt;
+
+use crate::parse::{self, Endpoint, Samples, Target};
+
+/// A distributed hash table: any node stores or finds the value for a key, and nobody is in charge.
+#[derive(Parser, Debug)]
+#[command(name = "polykad", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Start here:
+  polykad demo                    a whole network on this machine: watch it lose nodes, not values
+  polykad serve                   take part in BitTorrent's Mainline DHT
+  polykad mainline put 'hello'    store a value in it
+
+Exit codes: 0 done, 1 not found or failed, 2 wrong use.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print one JSON object on stdout, for scripts
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    /// What to log on stderr: a level (error, warn, info, debug, trace) or TARGET=LEVEL pairs.
+    /// Without it `RUST_LOG` counts
+    #[arg(long, global = true, value_name = "FILTER", env = "POLYKAD_LOG", hide_env_values = true)]
+    #[arg(help_heading = "Output")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a whole network on this machine: put values, kill 30 % of the nodes, read every value
+    Demo(DemoOptions),
+    /// Run a node until ctrl-c or SIGTERM
+    Serve(ServeOptions),
+    /// Use BitTorrent's Mainline DHT: a node joins for this one command
+    Mainline(MainlineOptions),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  polykad demo --nodes 100
+
+All of it is real: every node has its UDP socket on a loopback address of its own, and every number
+shown is measured. The same seed gives the same ids, values and victims. Exit code 0 only if every
+value was found after the kill.")]
+pub(crate) struct DemoOptions {
+    /// How many nodes, 4 to 400
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(4..=400))]
+    pub(crate) nodes: usize,
+
+    /// How many values, 1 to 5000; every second one is signed and mutable
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=5000))]
+    pub(crate) values: usize,
+
+    /// Draws ids, values, readers and victims
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub(crate) seed: u64,
+
+    /// Don't pause between the acts for people to follow
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_help = "\
+Examples:
+  polykad serve
+  polykad serve --listen 0.0.0.0:6881 --data /var/lib/polykad
+  polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap       a network of your own
+
+Flags go before the environment (POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP,
+POLYKAD_DATA, POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_CONFIG), and the environment before
+the configuration file.")]
+pub(crate) struct ServeOptions {
+    /// Which network to take part in; may be repeated
+    #[arg(long, value_name = "NAME", value_enum, default_values_t = [Network::Mainline])]
+    pub(crate) network: Vec<Network>,
+
+    /// UDP address to listen on; repeat it for IPv4 and IPv6. Default: port 6881 of both
+    #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
+    #[arg(value_delimiter = ',')]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// A node to join through, beside the default ones; may be repeated
+    #[arg(long, value_name = "IP:PORT", value_delimiter = ',')]
+    pub(crate) bootstrap: Vec<Endpoint>,
+
+    /// Join only through --bootstrap and the contacts of earlier runs; with neither, wait for others
+    #[arg(long)]
+    pub(crate) no_default_bootstrap: bool,
+
+    /// Folder for identity, contacts and stored values; made if missing. Default: nothing is kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Answer every query, however many one address sends. For load tests only
+    #[arg(long)]
+    pub(crate) no_rate_limit: bool,
+
+    /// Ask, but never answer: for nodes that others can't reach (BEP 43)
+    #[arg(long)]
+    pub(crate) read_only: bool,
+
+    /// Don't report on stderr how the node is doing
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    /// How often to report
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse::span)]
+    pub(crate) status_every: Duration,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Network {
+    /// BitTorrent's Mainline DHT
+    Mainline,
+}
+
+#[derive(Args, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Example, against a node of your own:
+  polykad mainline put 'hello' --bootstrap 127.0.0.1:6881 --no-default-bootstrap")]
+pub(crate) struct MainlineOptions {
+    #[command(flatten)]
+    pub(crate) join: JoinOptions,
+
+    #[command(subcommand)]
+    pub(crate) command: MainlineCommand,
+}
+
+/// How a command joins the network.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JoinOptions {
+    /// A node to join through, beside the default ones; may be repeated
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    #[arg(value_delimiter = ',', help_heading = "Joining")]
+    pub(crate) bootstrap: Vec<Endpoint>,
+
+    /// Join only through --bootstrap
+    #[arg(long, global = true, help_heading = "Joining")]
+    pub(crate) no_default_bootstrap: bool,
+
+    /// UDP address to send from; may be repeated. Default: any port of IPv4 and IPv6
+    #[arg(long, global = true, value_name = "IP:PORT", value_parser = parse::address)]
+    #[arg(value_delimiter = ',', help_heading = "Joining")]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// When to give up: seconds, or a number with ms, s, m or h
+    #[arg(long, global = true, value_name = "SPAN")]
+    #[arg(default_value = "30s", value_parser = parse::span, help_heading = "Joining")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum MainlineCommand {
+    /// Ask one address whether it is a node, and who
+    #[command(after_help = "Example:\n  polykad mainline ping 192.0.2.7:6881")]
+    Ping {
+        /// The node's UDP address
+        #[arg(value_name = "IP:PORT")]
+        address: Endpoint,
+    },
+    /// Find the nodes closest to an id
+    #[command(after_help = "\
+Example:
+  polykad mainline find-node 00112233445566778899aabbccddeeff00112233")]
+    FindNode {
+        /// 40 hexadecimal digits
+        #[arg(value_parser = parse::id)]
+        target: Key,
+    },
+    /// Find peers of a torrent; prints each as soon as it is known
+    #[command(after_help = "\
+Example:
+  polykad mainline get-peers 'magnet:?xt=urn:btih:00112233445566778899aabbccddeeff00112233'")]
+    GetPeers {
+        /// The torrent: 40 hexadecimal digits, or a magnet link
+        #[arg(value_name = "INFOHASH|MAGNET")]
+        torrent: Target,
+    },
+    /// Announce this host as a peer of a torrent, again and again until ctrl-c
+    Announce(AnnounceOptions),
+    /// Store a value; prints its key
+    Put(PutOptions),
+    /// Find a value; writes it to stdout as it is
+    Get(GetOptions),
+    /// Estimate how many seeds and downloaders a torrent has
+    #[command(after_help = "\
+Example:
+  polykad mainline scrape 00112233445566778899aabbccddeeff00112233")]
+    Scrape {
+        /// The torrent: 40 hexadecimal digits, or a magnet link
+        #[arg(value_name = "INFOHASH|MAGNET")]
+        torrent: Target,
+    },
+    /// Ask nodes which torrents they know: one node, or those around an id
+    #[command(after_help = "\
+Examples:
+  polykad mainline sample 192.0.2.7:6881
+  polykad mainline sample 00112233445566778899aabbccddeeff00112233")]
+    Sample {
+        /// An address, or 40 hexadecimal digits
+        #[arg(value_name = "IP:PORT|TARGET")]
+        whom: Samples,
+    },
+    /// Walk through the whole network: its nodes, and the torrents they know
+    Crawl(CrawlOptions),
+    /// Make a key file, to sign mutable values with
+    #[command(after_help = "\
+Example:
+  polykad mainline keygen me.key
+  polykad mainline put 'my address is 192.0.2.7' --key-file me.key
+
+The file is made with mode 0600 and never overwritten. It holds the secret Ed25519 seed as 64
+hexadecimal digits; lines that begin with '#' are comments.")]
+    Keygen {
+        /// The file to make
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --port 6881 --once")]
+pub(crate) struct AnnounceOptions {
+    /// The torrent: 40 hexadecimal digits, or a magnet link
+    #[arg(value_name = "INFOHASH|MAGNET")]
+    pub(crate) torrent: Target,
+
+    /// The port where the torrent's client listens. Default: the port this node sends from
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+
+    /// The peer has the whole content
+    #[arg(long)]
+    pub(crate) seed: bool,
+
+    /// How long to keep the announcement alive
+    #[arg(long = "for", value_name = "SPAN", value_parser = parse::span)]
+    #[arg(conflicts_with = "once")]
+    pub(crate) lasting: Option<Duration>,
+
+    /// Announce once; nodes forget it after about half an hour
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  polykad mainline put 'hello'
+  polykad mainline put --file note.txt
+  polykad mainline put 'version 2' --key-file me.key --salt notes
+
+A value has at most 1000 bytes, bencoded (996 for a string). Nodes drop it after about two hours:
+put it again to keep it.")]
+pub(crate) struct PutOptions {
+    /// The value; `-` reads standard input
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) value: Option<String>,
+
+    /// Read the value from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// The value is bencoded already; otherwise it is stored as a byte string
+    #[arg(long)]
+    pub(crate) bencoded: bool,
+
+    /// Sign the value with this key, so that it can be replaced later; see `keygen`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Tells several values of one key apart; at most 64 bytes
+    #[arg(long, value_name = "TEXT", requires = "key_file", value_parser = parse::salt)]
+    pub(crate) salt: Option<Salt>,
+
+    /// The version. Default: one more than the network has
+    #[arg(long, value_name = "N", requires = "key_file", allow_negative_numbers = true)]
+    pub(crate) seq: Option<i64>,
+
+    /// Store only where the stored version is this one (compare and swap)
+    #[arg(long, value_name = "N", requires = "key_file", allow_negative_numbers = true)]
+    pub(crate) cas: Option<i64>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  polykad mainline get 0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33
+  polykad mainline get --public-key 8543…0cd2 --salt notes
+  polykad mainline get 'magnet:?xs=urn:btpk:8543…0cd2&s=6e6f746573'")]
+pub(crate) struct GetOptions {
+    /// The key: 40 hexadecimal digits, or a magnet link to a mutable value
+    #[arg(value_name = "KEY|MAGNET", required_unless_present = "public_key")]
+    #[arg(conflicts_with = "public_key")]
+    pub(crate) target: Option<Target>,
+
+    /// The author of a mutable value: 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = parse::public_key)]
+    pub(crate) public_key: Option<[u8; 32]>,
+
+    /// Which of the author's values
+    #[arg(long, value_name = "TEXT", requires = "public_key", value_parser = parse::salt)]
+    pub(crate) salt: Option<Salt>,
+
+    /// Write the value bencoded, as it is stored; otherwise a byte string is unwrapped
+    #[arg(long)]
+    pub(crate) bencoded: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  polykad mainline crawl --for 5m --max 1000 | grep ^torrent
+
+Prints a line for each node, `node ID IP:PORT STORED`, and for each torrent, `torrent INFOHASH`, as
+they are found. Each node is asked for torrents once (BEP 51). Ends by itself once nothing new turns
+up.")]
+pub(crate) struct CrawlOptions {
+    /// How long to walk
+    #[arg(long = "for", value_name = "SPAN", default_value = "60s", value_parser = parse::span)]
+    pub(crate) lasting: Duration,
+
+    /// How many nodes to find, 1 to 1000000
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub(crate) max: usize,
+}

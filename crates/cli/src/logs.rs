@@ -1,0 +1,31 @@
+//! The log on stderr: what the node tells of itself beside the results of commands.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Command;
+use crate::failure::Failure;
+
+/// Starts logging. `filter` is what the user asked for, by flag or `POLYKAD_LOG`; else `RUST_LOG` counts.
+pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failure> {
+    let standard = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = filter.or(standard.as_deref()).unwrap_or(match command {
+        Command::Serve(_) => "warn",
+        // One command, one answer: its failures are told by the command itself.
+        Command::Mainline(_) | Command::Demo(_) => "off",
+    });
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Failure::wrong_use(format!(
+            "log filter '{filter}': {error}; write a level such as info or debug, or \
+             TARGET=LEVEL pairs"
+        ))
+    })?;
+    let no_colour = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal() && !no_colour)
+        .init();
+    Ok(())
+}
