@@ -126,16 +126,17 @@ impl Standing {
 
     /// Of a contact that answered in an earlier run: worth asking, not worth handing on.
     pub fn restored() -> Self {
-        let rtt = Rtt::new(Duration::from_secs(1));
+        // Nothing is known of its speed today: expected soon enough that a dead one costs little.
+        let rtt = Rtt::new(Duration::from_millis(150));
         Self { failures: 1, ..Self::new(Moment::START, rtt, false) }
     }
 
-    /// It answered.
     /// Whether it has been neither heard of nor given up on since it was restored.
     pub fn is_restored(&self) -> bool {
         self.failures == 1 && self.last_answer_s == 0
     }
 
+    /// It answered.
     pub fn answered(&mut self, now: Moment, rtt: Option<Duration>) {
         self.last_answer_s = seconds(now);
         self.failures = 0;
@@ -208,9 +209,11 @@ impl Rtt {
         Self::span(self.smoothed.into())
     }
 
-    /// The time after which an answer is overdue: smoothed + 4 deviations.
+    /// The time after which an answer is overdue: smoothed + 4 deviations, the deviation taken for a
+    /// sixteenth of the smoothed time at least, for even the steadiest path has its hiccups.
     pub fn overdue(&self) -> Duration {
-        Self::span(u64::from(self.smoothed) + 4 * u64::from(self.deviation))
+        let deviation = self.deviation.max(self.smoothed / 16);
+        Self::span(u64::from(self.smoothed) + 4 * u64::from(deviation))
     }
 
     fn units(span: Duration) -> u16 {

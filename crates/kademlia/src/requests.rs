@@ -1,8 +1,8 @@
 //! Requests under way: transaction ids, and how long to wait for each answer.
 //!
 //! A request passes two deadlines. Once its answer is *slow* (later than this contact's measured
-//! times let expect: RFC 6298's smoothed + 4 deviations; for a stranger, later than nine in ten
-//! strangers take), a lookup asks somebody else, without giving up on it. Once it has *expired*, the
+//! times let expect: RFC 6298's smoothed + 4 deviations; for a stranger, the same over all nodes that
+//! answered), a lookup asks somebody else, without giving up on it. Once it has *expired*, the
 //! contact has failed. An answer that comes still later is taken in all the same, for a while.
 
 use rand_core::Rng;
@@ -82,7 +82,7 @@ impl<A: Address, T: Copy> Default for Requests<A, T> {
             pending: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             in_flight: 0,
-            strangers: Strangers::default(),
+            strangers: Strangers { rtt: None },
         }
     }
 }
@@ -119,7 +119,7 @@ impl<A: Address, T: Copy> Requests<A, T> {
                 break id;
             }
         };
-        let expected = rtt.map_or(self.strangers.expected, |rtt| rtt.overdue());
+        let expected = rtt.map_or_else(|| self.strangers.expected(), |rtt| rtt.overdue());
         let slow_after = expected.clamp(Self::SLOW_MIN, Self::SLOW_MAX);
         let deadline = request.sent + slow_after;
         self.deadlines.insert((deadline, id));
@@ -189,28 +189,29 @@ impl<A: Address, T: Copy> Requests<A, T> {
     }
 }
 
-/// How long nodes never asked before take to answer: the running 90th percentile.
+/// How long nodes never asked before take to answer, by what all others took: the same smoothing as
+/// for one contact, whose four deviations cover the spread between hosts as well. It adapts within
+/// some ten answers, for the first lookup of a node in a data centre should not wait as for the
+/// world.
 #[derive(Clone, Copy, Debug)]
 struct Strangers {
-    expected: Duration,
-}
-
-impl Default for Strangers {
-    /// The 98th percentile of round-trip times between `PlanetLab` hosts, with some reserve.
-    fn default() -> Self {
-        Self { expected: Duration::from_millis(500) }
-    }
+    rtt: Option<Rtt>,
 }
 
 impl Strangers {
-    /// Steps up nine times as far as down, so it rests where nine in ten are below.
+    /// Before the first answer: the 98th percentile of round-trip times between hosts of
+    /// `PlanetLab`, with some reserve.
+    const INITIAL: Duration = Duration::from_millis(500);
+
+    fn expected(&self) -> Duration {
+        self.rtt.map_or(Self::INITIAL, |rtt| rtt.overdue())
+    }
+
     fn observe(&mut self, rtt: Duration) {
-        if rtt > self.expected {
-            self.expected += self.expected * 9 / 100;
-        } else {
-            self.expected -= self.expected / 100;
+        match &mut self.rtt {
+            Some(known) => known.observe(rtt),
+            None => self.rtt = Some(Rtt::new(rtt)),
         }
-        self.expected = self.expected.clamp(Duration::from_millis(50), Duration::from_secs(2));
     }
 }
 
