@@ -1,24 +1,19 @@
-//! The smallest node: listens, serves, and prints how it is doing each ten seconds.
+//! The smallest node: serves, and prints how it is doing each ten seconds.
 //!
-//! `serve ADDRESS [DATA_FOLDER]`, without any bootstrap and without rate limits: what is measured
-//! against the echo example.
+//! `POLYKAD_LISTEN=ADDRESS [POLYKAD_BOOTSTRAP=ADDRESS] [POLYKAD_DATA=FOLDER] serve`, without public
+//! bootstrap hosts and without rate limits: what is measured against the echo example.
 
 use std::error::Error;
 use std::time::Duration;
 
-use polykad::Node;
 use polykad::client::Client;
+use polykad::config::Layer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let address = arguments.next().ok_or("usage: serve ADDRESS [DATA_FOLDER]")?;
-    let builder = Node::builder().listen(address.parse()?).no_default_bootstrap();
-    let builder = match arguments.next() {
-        Some(folder) => builder.data_dir(folder),
-        None => builder,
-    };
-    let node = builder.rate_limit(None).spawn().await?;
+    let settings =
+        Layer { no_default_bootstrap: Some(true), no_rate_limit: Some(true), ..Layer::from_env()? };
+    let node = settings.builder()?.spawn().await?;
     loop {
         println!("{:?}", node.status().await?);
         tokio::time::sleep(Duration::from_secs(10)).await;

@@ -14,6 +14,7 @@ use client::{FindError, GetError, Key, PingError, PutError, PutReport, Report};
 use kademlia::{Contact, Moment, OperationId};
 use mainline::command::{Command, Event, Item, Outcome, Progress};
 use mainline::node::Node;
+use mainline::wire::Id;
 use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -118,6 +119,7 @@ pub(crate) struct Host {
     /// Findings that a search did not keep up with.
     untold: u64,
     /// What was last written to disk.
+    ids: [Option<Id>; 2],
     contacts: Vec<Contact<SocketAddr>>,
 }
 
@@ -136,18 +138,23 @@ impl Host {
             running: BTreeMap::new(),
             tickets: BTreeMap::new(),
             untold: 0,
+            ids: [None; 2],
             contacts: Vec::new(),
         }
     }
 
-    /// Writes ids and contacts to disk, the contacts if they have changed.
+    /// Writes ids and contacts to disk if they have changed.
     pub(crate) fn keep(&mut self, now: Moment, node: &Node) {
         let Some(disk) = &self.disk else { return };
         let status = node.status(now);
-        for (v6, side) in [(false, status.v4), (true, status.v6)] {
-            if let Some(side) = side {
-                disk.set(records::id_name(v6), side.id.as_bytes());
+        let ids = [status.v4, status.v6].map(|side| side.map(|side| side.id));
+        if ids != self.ids {
+            for (v6, id) in [false, true].into_iter().zip(ids) {
+                if let Some(id) = id {
+                    disk.set(records::id_name(v6), id.as_bytes());
+                }
             }
+            self.ids = ids;
         }
         let contacts: Vec<_> = node.contacts().take(records::MAX_CONTACTS).collect();
         // Those of an earlier run are worth more than none.
