@@ -125,7 +125,9 @@ impl ExternalVote {
         voter: SocketAddr,
         claim: SocketAddr,
     ) -> Option<SocketAddr> {
-        if !claim.is_usable() || claim.is_ipv4() != voter.is_ipv4() {
+        // A neighbour behind our own NAT sees an address that nobody else does.
+        let misplaced = claim.is_local() && !voter.is_local();
+        if !claim.is_usable() || misplaced || claim.is_ipv4() != voter.is_ipv4() {
             return None;
         }
         let voter =

@@ -123,6 +123,7 @@ fn votes_are_bounded_and_nonsense_is_no_vote() {
         vote(&mut votes, 0, (network, 1), "9.9.9.9:1");
         vote(&mut votes, 0, (network, 1), "0.0.0.0:1");
         vote(&mut votes, 0, (network, 1), "9.9.9.9:0");
+        vote(&mut votes, 0, (network, 1), "192.168.1.2:1");
         vote(&mut votes, 0, (network, 1), "[2001:db8::1]:1");
     }
     assert_eq!(votes.votes.len(), ExternalVote::MAX_VOTES);

@@ -256,7 +256,7 @@ fn integer(reader: &mut Reader<'_>) -> Result<Option<i64>, Fault> {
     }
 }
 
-/// An integer other than zero. BEPs 5, 33 and 43 define 1; anything else of that kind means yes too.
+/// An integer other than zero. BEPs 5, 33 and 43 define 1; any other such integer means yes too.
 fn flag(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     Ok(integer(reader)?.is_some_and(|number| number != 0))
 }

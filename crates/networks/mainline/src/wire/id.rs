@@ -62,7 +62,7 @@ impl From<[u8; Self::BYTES]> for Id {
     }
 }
 
-/// Reads 40 hexadecimal digits, or 32 of base 32 (RFC 4648, as in old magnet links); of either case.
+/// Reads 40 hexadecimal digits, or 32 of base 32 (RFC 4648, in old magnet links), of either case.
 impl FromStr for Id {
     type Err = IdError;
 

@@ -1,5 +1,5 @@
-//! Messages captured from real clients (`interop/capture.py`): each is understood, and what we would
-//! write in its place is the same, but for what we do not know.
+//! Messages captured from real clients (`interop/capture.py`): each is understood, and what we
+//! would write in its place is the same, but for what we do not know.
 
 use std::collections::BTreeMap;
 use std::path::Path;
