@@ -30,7 +30,7 @@ impl<const K: usize> Arena<K> {
         assert_eq!(filled, self.filled_bytes);
         assert_eq!(self.iter().count(), self.index.len());
         assert_eq!(self.len(), self.pages.iter().map(|page| page.live).sum::<usize>());
-        for (place, record) in self.starting_at(0) {
+        for (place, record) in self.walk() {
             assert_eq!(self.find(record.key), Some(place));
             assert_eq!(self.get(place), Some(record));
             let page = &self.pages[place.page()];
@@ -133,6 +133,10 @@ fn samples_are_distinct_and_even() {
     }
     // 20 each on average, a Poisson of deviation 4.5.
     assert!(counts.len() == 3000 && counts.values().all(|count| (2..=45).contains(count)));
+    // Long records are as likely as short ones, on full pages and others.
+    let long =
+        counts.iter().filter(|(key, _)| key[7] % 2 == 0).map(|(_, count)| count).sum::<u32>();
+    assert!((29_000..31_000).contains(&long), "{long}");
 }
 
 #[test]

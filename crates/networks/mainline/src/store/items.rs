@@ -90,10 +90,8 @@ impl ItemStore {
         value: &[u8],
         from: IpAddr,
     ) -> Result<Moment, ItemRefused> {
-        let expires = now + self.lifetime;
-        let mut record = Encoded::new(&[IMMUTABLE]);
-        record.push(value);
-        self.put(now, target, &record, expires, Some(site(from)))
+        let record = Encoded::immutable(value).ok_or(ItemRefused::ValueTooLong)?;
+        self.put(now, target, &record, now + self.lifetime, Some(site(from)))
     }
 
     /// Stores an item whose signature has been checked, unless BEP 44 forbids it: `cas`, if given, has
@@ -126,11 +124,7 @@ impl ItemStore {
     /// in the store already is newer and stays.
     pub fn restore(&mut self, item: Item, expires: Moment) {
         let (target, record) = match item {
-            Item::Immutable(value) => {
-                let mut record = Encoded::new(&[IMMUTABLE]);
-                record.push(&value);
-                (immutable_target(&value), Some(record))
-            }
+            Item::Immutable(value) => (immutable_target(&value), Encoded::immutable(&value)),
             Item::Mutable(item) => (item.target(), Encoded::mutable(&item)),
         };
         let known = self.get(Moment::START, &target).is_some();
@@ -191,7 +185,7 @@ impl ItemStore {
         source: Option<u64>,
     ) -> Result<Moment, ItemRefused> {
         let key: Key = target.key();
-        let value = record.as_bytes().ok_or(ItemRefused::ValueTooLong)?;
+        let value = record.as_bytes();
         match self.store.put(now, &key, Put { value, expires, source }) {
             Ok(_) => Ok(expires),
             Err(Refused::TooLong { .. }) => Err(ItemRefused::ValueTooLong),
@@ -213,39 +207,38 @@ const MAX_RECORD_BYTES: usize = 1 + 8 + 64 + 32 + MAX_SALT_BYTES + MAX_VALUE_BYT
 /// A record in the making, on the stack.
 struct Encoded {
     bytes: [u8; MAX_RECORD_BYTES],
-    /// Beyond the end of `bytes` if it did not fit.
     len: usize,
 }
 
 impl Encoded {
-    fn new(head: &[u8]) -> Self {
-        let mut encoded = Self { bytes: [0; MAX_RECORD_BYTES], len: 0 };
-        encoded.push(head);
-        encoded
+    /// `None`: the value is too long.
+    fn immutable(value: &[u8]) -> Option<Self> {
+        Self::concat(&[&[IMMUTABLE]], value)
     }
 
+    /// `None`: the value is too long.
     fn mutable(item: &MutableItem) -> Option<Self> {
         let salt = item.salt.as_bytes();
-        let salt_len = u8::try_from(salt.len()).ok()?;
-        let mut encoded = Self::new(&[MUTABLE.checked_add(salt_len)?]);
-        encoded.push(&item.seq.to_le_bytes());
-        encoded.push(&item.signature);
-        encoded.push(&item.public_key);
-        encoded.push(salt);
-        encoded.push(&item.value);
+        let kind = MUTABLE.checked_add(u8::try_from(salt.len()).ok()?)?;
+        let seq = item.seq.to_le_bytes();
+        Self::concat(&[&[kind], &seq, &item.signature, &item.public_key, salt], &item.value)
+    }
+
+    fn concat(head: &[&[u8]], value: &[u8]) -> Option<Self> {
+        let mut encoded = Self { bytes: [0; MAX_RECORD_BYTES], len: 0 };
+        if value.len() > MAX_VALUE_BYTES {
+            return None;
+        }
+        for part in head.iter().chain([&value]) {
+            let end = encoded.len + part.len();
+            encoded.bytes.get_mut(encoded.len..end)?.copy_from_slice(part);
+            encoded.len = end;
+        }
         Some(encoded)
     }
 
-    fn push(&mut self, part: &[u8]) {
-        let end = self.len + part.len();
-        if let Some(place) = self.bytes.get_mut(self.len..end) {
-            place.copy_from_slice(part);
-        }
-        self.len = end;
-    }
-
-    fn as_bytes(&self) -> Option<&[u8]> {
-        self.bytes.get(..self.len)
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 

@@ -188,14 +188,18 @@ impl PeerStore {
             return Err(PeerRefused::Expired);
         }
         let key = info_hash.as_bytes();
-        let mut plan = self.plan(now, key, new);
-        if let Plan::Write(place, index) = plan {
-            return self.write(place, index, new);
+        if let Plan::Write(place, index) = self.plan(now, key, new)
+            && self.write(place, index, new).is_ok()
+        {
+            return Ok(());
         }
         self.check_quota(now, new)?;
-        self.make_room(now, key, new)?;
-        // That may have moved the record, or removed what had expired of it.
-        plan = self.plan(now, key, new);
+        let mut plan = self.plan(now, key, new);
+        if !matches!(plan, Plan::Write(..)) {
+            self.make_room(now, key, new)?;
+            // That may have moved the record, or removed it.
+            plan = self.plan(now, key, new);
+        }
         match plan {
             Plan::Write(place, index) => self.write(place, index, new),
             Plan::Grow => self.grow(key, new),
