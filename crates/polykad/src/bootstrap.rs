@@ -1,5 +1,6 @@
 //! Joining: from addresses and host names to contacts.
 
+use core::future::pending;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -51,8 +52,8 @@ pub(crate) async fn keep_joined(caller: Caller, entries: Vec<Entry>, joined: wat
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY_MOST);
     }
-    // Whoever waits must not take the end of this task for that of the node.
-    joined.closed().await;
+    // Whoever waits must not take the end of this task for that of the node, which aborts it.
+    pending::<()>().await;
 }
 
 /// The addresses of all entries; names that can't be resolved in time are left out.

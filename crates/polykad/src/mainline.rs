@@ -325,3 +325,6 @@ impl driver::Host<Node> for Host {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
