@@ -2,6 +2,7 @@
 
 use std::io;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 
 use super::{MAX_DATAGRAM_BYTES, Meta, Received, STRIDE, Slot};
@@ -30,9 +31,11 @@ pub(super) fn receive(socket: &UdpSocket, received: &mut Received) -> io::Result
 
 /// Sends the first of `slots` without waiting; returns how many the system took.
 pub(super) fn send(socket: &UdpSocket, slots: &[Slot]) -> io::Result<usize> {
+    // Past the runtime, which knows nothing of a new socket until it has waited for it.
+    let socket = SockRef::from(socket);
     let mut count = 0;
     for slot in slots {
-        match socket.try_send_to(&slot.bytes, slot.to) {
+        match socket.send_to(&slot.bytes, &slot.to.into()) {
             Ok(_) => count += 1,
             Err(error) if count == 0 => return Err(error),
             Err(_) => break,
