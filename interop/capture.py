@@ -359,8 +359,13 @@ def start_transmission(context, sessions):
     sessions.sessions[0].torrent_file(sessions.file, torrent)
     sessions.peers.Transmission(context, "transmission", host, 6881, sessions.listen)
     rpc = ["transmission-remote", f"{host}:6882"]
-    context.wait_until(lambda: subprocess.run([*rpc, "-l"], capture_output=True).returncode == 0, 10)
-    subprocess.run([*rpc, "-a", str(torrent)], capture_output=True, check=False)
+
+    def remote(*arguments):
+        done = subprocess.run([*rpc, *arguments], capture_output=True, check=False)
+        return done.returncode == 0
+
+    context.wait_until(lambda: remote("-l"), 10)
+    remote("-a", str(torrent))
     return first_line(["transmission-daemon", "--version"])
 
 
