@@ -23,7 +23,7 @@ use crate::lookup::{Lookup, LookupSettings};
 use crate::protocol::Moment;
 use crate::requests::{Overdue, Request, Requests, TransactionId};
 use crate::size::SizeEstimate;
-use crate::table::{Placement, Table, TableSettings};
+use crate::table::{Member, Placement, Table, TableSettings};
 
 /// How an overlay behaves.
 #[derive(Clone, Copy, Debug)]
@@ -244,6 +244,17 @@ impl<A: Address> Overlay<A> {
         }
         // They are asked for a sign of life as soon as time begins.
         self.upkeep.check_at = Moment::START;
+    }
+
+    /// Makes this the overlay of a node that has been up for long, with this table; its next round of
+    /// refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady state.
+    pub fn settle(&mut self, members: impl IntoIterator<Item = Member<A>>, refresh_at: Moment) {
+        for member in members {
+            self.table.seat(member);
+        }
+        let first_check = self.table.next_check(&[]);
+        self.upkeep.check_at = first_check.map_or(refresh_at, |(due, _)| due);
+        self.upkeep.refresh_at = Some(refresh_at);
     }
 
     /// Looks up our own id, through the bootstrap addresses too, and then keeps the table fresh.

@@ -167,6 +167,25 @@ impl<A: Address> Table<A> {
         }
     }
 
+    /// Gives a contact a place, or one in reserve, whatever the limits per host and subnet say: for
+    /// the simulator, which draws whole tables at once. Buckets keep to their size.
+    pub fn seat(&mut self, member: Member<A>) {
+        let index = self.index(&member.contact.key);
+        if member.contact.key == self.me {
+            return;
+        }
+        if self.buckets.len() <= index {
+            self.buckets.resize_with(index + 1, Bucket::default);
+        }
+        let settings = self.settings;
+        let Some(bucket) = self.buckets.get_mut(index) else { return };
+        if bucket.live.len() < settings.bucket_size {
+            bucket.live.push(member);
+        } else if bucket.spare.len() < settings.spares {
+            bucket.spare.push(member);
+        }
+    }
+
     /// A contact sent us a query. Returns whether it is known.
     pub fn queried(&mut self, now: Moment, contact: &Contact<A>) -> bool {
         match self.member_mut(&contact.key) {

@@ -198,6 +198,19 @@ fn young_contacts_are_checked_sooner_than_old_ones() {
 }
 
 #[test]
+fn seated_contacts_fill_places_then_reserve() {
+    let mut table = table();
+    let standing = Standing::new(at(5), Rtt::new(Duration::from_millis(50)), true);
+    for tail in 0..20 {
+        table.seat(Member { contact: contact(3, tail), standing });
+    }
+    table.seat(Member { contact: Contact { key: Key::ZERO, address: address(1) }, standing });
+    let census = table.census(at(6));
+    assert_eq!((census.good, census.spare), (8, 8));
+    table.check_invariants().unwrap();
+}
+
+#[test]
 fn moving_to_another_id_keeps_the_contacts() {
     let mut table = table();
     filled(&mut table, 3, 300);

@@ -23,7 +23,7 @@ use kademlia::lookup::LookupSettings;
 use kademlia::overlay::{LookupId, OverlaySettings};
 use kademlia::protocol::{Outbox, Way};
 use kademlia::size::Size;
-use kademlia::table::{Census, TableSettings};
+use kademlia::table::{Census, Member, TableSettings};
 use kademlia::token::Tokens;
 use kademlia::{Contact, Moment, OperationId, Protocol, Transmit};
 use rand_chacha::ChaCha8Rng;
@@ -237,6 +237,18 @@ impl Node {
                 SocketAddr::V4(address) => self.sides.restore(Contact { key, address }),
                 SocketAddr::V6(address) => self.sides.restore(Contact { key, address }),
             }
+        }
+    }
+
+    /// Makes this a node that has been up for long on IPv4, with this table; its next round of
+    /// refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady state.
+    pub fn settle(
+        &mut self,
+        members: impl IntoIterator<Item = Member<core::net::SocketAddrV4>>,
+        refresh_at: Moment,
+    ) {
+        if let Some(side) = &mut self.sides.v4 {
+            side.overlay.settle(members, refresh_at);
         }
     }
 
