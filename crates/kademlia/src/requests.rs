@@ -203,7 +203,7 @@ impl Strangers {
     /// `PlanetLab`, with some reserve.
     const INITIAL: Duration = Duration::from_millis(500);
 
-    fn expected(&self) -> Duration {
+    fn expected(self) -> Duration {
         self.rtt.map_or(Self::INITIAL, |rtt| rtt.overdue())
     }
 

@@ -14,5 +14,5 @@ pub mod store;
 pub mod wire;
 
 pub use command::{Command, Event};
-pub use node::{Node, Settings};
 pub use item::{MutableItem, Salt};
+pub use node::{Node, Settings};

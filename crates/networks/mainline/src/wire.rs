@@ -24,7 +24,7 @@ pub use response::{ErrorReply, Response};
 use fields::Fields;
 
 /// The longest transaction id that is echoed. BEP 5 suggests 2 bytes; 4 to 20 are seen.
-pub const MAX_TRANSACTION_BYTES: usize = 64;
+pub const MAX_TRANSACTION_BYTES: usize = 32;
 
 /// A message, borrowing from the datagram it was read from.
 #[derive(Clone, Copy, PartialEq, Debug)]

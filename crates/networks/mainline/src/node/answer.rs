@@ -12,7 +12,7 @@ use super::side::{Family, Side, Sides};
 use super::{Core, Node, VERSION};
 use crate::command::{Event, Item, Stored};
 use crate::item::{
-    MAX_SALT_BYTES, MAX_VALUE_BYTES, MutableItem, Salt, immutable_target, mutable_target,
+    ItemError, MAX_SALT_BYTES, MutableItem, Salt, check_value, immutable_target, mutable_target,
     verify_signature,
 };
 use crate::store::{ItemRefused, StoredItem};
@@ -23,10 +23,20 @@ use crate::wire::{
 
 /// Contacts in an answer, Kademlia's k (BEP 5).
 const CONTACTS: usize = 8;
-/// Peers in an answer: 50 of IPv4 take 400 bytes, 30 of IPv6 600; with contacts of both families
-/// and all else the answer stays below 1280 bytes, which pass every IPv6 link in one piece.
+/// The longest answer: 1280 bytes pass every IPv6 link in one piece. Where all that is asked for
+/// takes more, contacts and peers are left out.
+const MAX_ANSWER_BYTES: usize = 1280;
+/// What answers have in common, at most: all but the transaction id, contacts, peers and [`Extra`]s.
+const FRAME_BYTES: usize = 130;
+/// Peers in an answer: 50 of IPv4 take 400 bytes, 30 of IPv6 630.
 const PEERS_V4: usize = 50;
 const PEERS_V6: usize = 30;
+/// The two filters of a scrape with their keys.
+const FILTERS_BYTES: usize = 2 * (Bloom::BYTES + 10);
+/// What a signed item has besides its value: `k`, `sig` and `seq` with their keys.
+const SIGNATURE_BYTES: usize = 137;
+/// A sample with `interval` and `num`.
+const SAMPLE_BYTES: usize = SAMPLES * Id::BYTES + 54;
 /// Info-hashes in a sample (BEP 51), as many as libtorrent sends.
 const SAMPLES: usize = 20;
 /// How long a sample stays as it is, in seconds (BEP 51: at most 21600). Ours is drawn anew for
@@ -128,8 +138,10 @@ impl Node {
         let Self { sides, core } = self;
         // The scratch buffers are borrowed by the answer while the core sends it.
         let mut scratch = core::mem::take(&mut core.scratch);
-        scratch.fill_nodes::<A>(sides, query.want, target);
-        let filters = core.fill::<A>(now, target, extra, &mut scratch.values);
+        let fixed = FRAME_BYTES + query.transaction.len() + core.extra_bytes(now, target, extra);
+        let room = MAX_ANSWER_BYTES.saturating_sub(fixed);
+        let room = scratch.fill_nodes::<A>(sides, query.want, target, room);
+        let filters = core.fill::<A>(now, target, extra, room, &mut scratch.values);
         let token = core.tokens.issue(now, from.host(), &target.key());
         let mut response = Response {
             nodes: (!scratch.nodes.is_empty()).then_some(&scratch.nodes),
@@ -177,24 +189,35 @@ enum Extra {
 }
 
 impl Scratch {
-    /// Fills in the contacts that the query wants: by default those of its own family (BEP 32).
-    fn fill_nodes<A: Family>(&mut self, sides: &Sides, want: Want, target: &Id) {
+    /// Fills in the contacts that the query wants: by default those of its own family (BEP 32). At
+    /// most `room` bytes of them; returns what room is left.
+    fn fill_nodes<A: Family>(
+        &mut self,
+        sides: &Sides,
+        want: Want,
+        target: &Id,
+        room: usize,
+    ) -> usize {
         self.nodes.clear();
         self.nodes6.clear();
         self.values.clear();
         let (v4, v6) = if want.stated { (want.nodes, want.nodes6) } else { (!A::V6, A::V6) };
         if v4 {
-            write_closest(sides.v4.as_ref(), target, &mut self.nodes);
+            let room = if v6 { room / 2 } else { room };
+            write_closest(sides.v4.as_ref(), target, room, &mut self.nodes);
         }
+        let room = room.saturating_sub(self.nodes.len());
         if v6 {
-            write_closest(sides.v6.as_ref(), target, &mut self.nodes6);
+            write_closest(sides.v6.as_ref(), target, room, &mut self.nodes6);
         }
+        room.saturating_sub(self.nodes6.len())
     }
 }
 
-fn write_closest<A: Family>(side: Option<&Side<A>>, target: &Id, out: &mut Vec<u8>) {
+fn write_closest<A: Family>(side: Option<&Side<A>>, target: &Id, room: usize, out: &mut Vec<u8>) {
     let Some(side) = side else { return };
-    for contact in side.overlay.table().closest::<CONTACTS>(&target.key()) {
+    let closest = side.overlay.table().closest::<CONTACTS>(&target.key());
+    for contact in closest.into_iter().take(room / A::CONTACT_BYTES) {
         write_contact(out, &contact);
     }
 }
@@ -212,13 +235,28 @@ impl Core {
         self.send(to, |out| error.encode(out));
     }
 
-    /// Collects what an answer brings from the peers stored: bencoded peers or a sample in `values`,
-    /// and the filters of a scrape.
+    /// How long what an answer brings besides contacts and peers will be.
+    fn extra_bytes(&self, now: Moment, target: &Id, extra: Extra) -> usize {
+        match extra {
+            Extra::Nothing | Extra::Peers { scrape: false, .. } => 0,
+            Extra::Peers { scrape: true, .. } => FILTERS_BYTES,
+            Extra::Item { .. } => match self.items.get(now, target) {
+                Some(StoredItem::Immutable { value }) => value.len() + 3,
+                Some(StoredItem::Mutable { value, .. }) => value.len() + 3 + SIGNATURE_BYTES,
+                None => 0,
+            },
+            Extra::Sample => SAMPLE_BYTES,
+        }
+    }
+
+    /// Collects what an answer brings from the peers stored: bencoded peers (at most `room` bytes of
+    /// them) or a sample in `values`, and the filters of a scrape.
     fn fill<A: Family>(
         &mut self,
         now: Moment,
         target: &Id,
         extra: Extra,
+        room: usize,
         values: &mut Vec<u8>,
     ) -> Option<Filters> {
         match extra {
@@ -228,7 +266,9 @@ impl Core {
                 None
             }
             Extra::Peers { noseed, scrape } => {
-                let limit = if A::V6 { PEERS_V6 } else { PEERS_V4 };
+                let most = if A::V6 { PEERS_V6 } else { PEERS_V4 };
+                // With a length before it, of two digits and a colon at most.
+                let limit = most.min(room / (A::ADDRESS_BYTES + 3));
                 self.peers.write_peers(now, target, A::V6, noseed, limit, &mut self.rng, values);
                 scrape.then(|| self.filters(now, target))
             }
@@ -299,8 +339,13 @@ impl Core {
     /// Stores an item, in the order in which BEP 44 wants faults told: sizes, token, signature,
     /// version.
     fn store_item(&mut self, now: Moment, from: SocketAddr, put: &Put<'_>) -> Result<(), Refusal> {
-        if put.value.len() > MAX_VALUE_BYTES {
-            return Err((code::VALUE_TOO_BIG, "value exceeds 1000 bytes"));
+        match check_value(put.value) {
+            Ok(()) => {}
+            Err(ItemError::ValueTooLong(_)) => {
+                return Err((code::VALUE_TOO_BIG, "value exceeds 1000 bytes"));
+            }
+            // Others would read and write it again, and find another hash.
+            Err(_) => return Err((code::PROTOCOL, "value is not canonical bencoding")),
         }
         let salt = put.mutable.map_or(&[][..], |mutable| mutable.salt);
         if salt.len() > MAX_SALT_BYTES {

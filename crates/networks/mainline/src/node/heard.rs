@@ -83,7 +83,15 @@ impl Node {
         let message = String::from_utf8_lossy(error.message).into_owned();
         let refusal = Refusal { from: from.into(), code: error.code, message };
         if operation.stores() {
-            operation.found.acknowledgements.refused.push(refusal);
+            let found = &mut operation.found;
+            let holder = found.holders.iter().find(|holder| holder.address == refusal.from);
+            match holder {
+                // Some refuse to renew what they hold already.
+                Some(holder) if error.code == code::SEQUENCE_TOO_LOW => {
+                    found.acknowledgements.stored.push(*holder);
+                }
+                _ => found.acknowledgements.refused.push(refusal),
+            }
             self.asked_one(now, id);
         } else {
             self.finish(now, id, Outcome::Failed(Failure::Refused(refusal)));
@@ -113,7 +121,7 @@ impl Node {
                 }
             }
             Words::GetPeers { scrape: true } => operation.found.merge_filters(response),
-            Words::Get => self.collect_item(now, id, response),
+            Words::Get => self.collect_item(now, id, by, response),
             Words::Sample => {
                 if let Some(sample) = sample(by, response) {
                     self.core.events.push_back(Event::Progress(id, Progress::Sample(sample)));
@@ -136,9 +144,21 @@ impl Node {
         }
     }
 
-    fn collect_item(&mut self, now: Moment, id: OperationId, response: &Response<'_>) {
+    fn collect_item(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        by: &Contact<SocketAddr>,
+        response: &Response<'_>,
+    ) {
         let Some(operation) = self.core.operations.get_mut(&id) else { return };
         let Some(value) = response.value else { return };
+        if let Command::PutMutable { item, .. } = &operation.command
+            && response.seq == Some(item.seq)
+            && *value == *item.value
+        {
+            operation.found.holders.push(*by);
+        }
         if let Command::GetImmutable(target) = &operation.command {
             // Its hash proves it: no other answer can be better.
             if immutable_target(value) == *target && check_value(value).is_ok() {

@@ -49,6 +49,8 @@ pub(super) struct Found {
     pub(super) tokens: BTreeMap<SocketAddr, Box<[u8]>>,
     pub(super) peers: BTreeSet<SocketAddr>,
     pub(super) newest: Option<MutableItem>,
+    /// Who holds exactly the item that is put.
+    pub(super) holders: Vec<Contact<SocketAddr>>,
     pub(super) seeds: Bloom,
     pub(super) downloaders: Bloom,
     /// How many nodes' filters were merged.

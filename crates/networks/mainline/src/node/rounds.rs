@@ -50,12 +50,12 @@ impl Node {
     /// All lookups of an operation are done.
     fn walked(&mut self, now: Moment, id: OperationId) {
         let Some(operation) = self.core.operations.get_mut(&id) else { return };
-        if operation.found.nodes.is_empty() {
-            self.give_up(now, id, Failure::NoAnswer);
-            return;
-        }
         if operation.conflict().is_some() || operation.found.rechecked {
             self.stored(now, id);
+            return;
+        }
+        if operation.found.nodes.is_empty() {
+            self.give_up(now, id, Failure::NoAnswer);
             return;
         }
         let found = &mut operation.found;
@@ -231,7 +231,8 @@ impl Node {
     /// Time is up in the middle of a walk: nothing is stored any more.
     fn walked_in_part(&mut self, now: Moment, id: OperationId) {
         let Some(operation) = self.core.operations.get_mut(&id) else { return };
-        if !operation.stores() || operation.conflict().is_some() {
+        let is_stored = operation.found.rechecked || operation.conflict().is_some();
+        if !operation.stores() || is_stored {
             self.walked(now, id);
         } else if operation.is_announcement() {
             self.give_up(now, id, Failure::NoAnswer);

@@ -8,7 +8,7 @@ use super::id::Id;
 /// A question to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Query<'a> {
-    /// Names the query; the answer carries it back. 1 to 64 bytes.
+    /// Names the query; the answer carries it back. 1 to 32 bytes.
     pub transaction: &'a [u8],
     /// The id of who asks.
     pub sender: Id,

@@ -9,5 +9,7 @@
 )]
 
 mod network;
+mod quirks;
+mod raw;
 mod vectors;
 mod world;

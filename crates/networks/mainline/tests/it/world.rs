@@ -31,8 +31,12 @@ pub(crate) struct World {
     pub(crate) done: BTreeMap<(Place, OperationId), (Outcome, Report)>,
     pub(crate) told: Vec<(Place, Event)>,
     pub(crate) messages: u64,
-    /// Bytes received from and sent to addresses, by the node that did.
+    /// Messages to these nodes are lost.
     pub(crate) deaf: BTreeSet<Place>,
+    /// Messages that arrived where no node is: from, to, bytes.
+    post: Vec<(Place, Place, Vec<u8>)>,
+    /// Times a node was woken because it wanted to.
+    pub(crate) wakes_given: BTreeMap<Place, u64>,
 }
 
 enum Arrival {
@@ -78,6 +82,8 @@ impl World {
             told: Vec::new(),
             messages: 0,
             deaf: BTreeSet::new(),
+            post: Vec::new(),
+            wakes_given: BTreeMap::new(),
         }
     }
 
@@ -125,7 +131,7 @@ impl World {
         self.step(at, Input::Command(command)).unwrap()
     }
 
-    /// Sends bytes from an address that is no node of ours.
+    /// Sends bytes from an address that is no node of ours; returns what comes back to it.
     pub(crate) fn inject(
         &mut self,
         from: &str,
@@ -135,9 +141,29 @@ impl World {
         let mut out = Collect::default();
         let node = self.nodes.get_mut(&to).unwrap();
         step(node, self.now, Input::Message(from.parse().unwrap(), bytes), &mut out);
-        let sent = out.sent.clone();
+        let from = from.parse().unwrap();
+        let back = out.sent.extract_if(.., |(receiver, _)| *receiver == from).collect();
         self.take(to, out);
-        sent
+        back
+    }
+
+    /// Lets time pass while `serve` answers what is sent to addresses without a node: it is given
+    /// sender, receiver and message, and returns the answer.
+    pub(crate) fn run_serving(
+        &mut self,
+        span: Duration,
+        mut serve: impl FnMut(Place, Place, &[u8]) -> Option<Vec<u8>>,
+    ) {
+        let until = self.now + span;
+        self.post.clear();
+        while self.advance(until) {
+            for (from, to, bytes) in core::mem::take(&mut self.post) {
+                if let Some(answer) = serve(from, to, &bytes) {
+                    self.step(from, Input::Message(to, &answer));
+                }
+            }
+        }
+        self.now = until;
     }
 
     /// Runs a command to its end.
@@ -175,13 +201,16 @@ impl World {
         self.now = at;
         match arrival {
             Arrival::Message { from, to, bytes } => {
-                if self.nodes.contains_key(&to) && !self.deaf.contains(&to) {
+                if !self.nodes.contains_key(&to) {
+                    self.post.push((from, to, bytes));
+                } else if !self.deaf.contains(&to) {
                     self.step(to, Input::Message(from, &bytes));
                 }
             }
             Arrival::Wake(place) => {
                 if self.wakes.get(&place) == Some(&at) {
                     self.wakes.remove(&place);
+                    *self.wakes_given.entry(place).or_default() += 1;
                     self.step(place, Input::Timeout);
                 }
             }
