@@ -141,7 +141,7 @@ impl Layer {
             listen: parse(listen, text(listen), "a list of IP:PORT", addresses)?,
             bootstrap: parse(bootstrap, text(bootstrap), "a list of HOST:PORT", entries)?,
             no_default_bootstrap: flag("POLYKAD_NO_DEFAULT_BOOTSTRAP")?,
-            data: variable("POLYKAD_DATA").map(PathBuf::from),
+            data: variable("POLYKAD_DATA").filter(|path| !path.is_empty()).map(PathBuf::from),
             no_rate_limit: flag("POLYKAD_NO_RATE_LIMIT")?,
             rate_limit: (rate_limit != RateLimitLayer::default()).then_some(rate_limit),
             read_only: flag("POLYKAD_READ_ONLY")?,

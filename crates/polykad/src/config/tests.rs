@@ -54,13 +54,14 @@ fn the_environment_is_read() {
         ("POLYKAD_LISTEN", "127.0.0.1:1, [::1]:2"),
         ("POLYKAD_READ_ONLY", "true"),
         ("POLYKAD_NO_RATE_LIMIT", ""),
+        ("POLYKAD_DATA", ""),
         ("POLYKAD_DEADLINE_MS", "70"),
     ])
     .unwrap();
     let listen = ["127.0.0.1:1", "[::1]:2"].map(|address| address.parse().unwrap());
     assert_eq!(layer.listen, Some(listen.to_vec()));
     assert_eq!((layer.read_only, layer.no_rate_limit), (Some(true), None));
-    assert_eq!(layer.deadline_ms, Some(70));
+    assert_eq!((layer.deadline_ms, layer.data), (Some(70), None));
     assert_eq!(
         env(&[("POLYKAD_READ_ONLY", "maybe")]).unwrap_err(),
         "environment variable POLYKAD_READ_ONLY: 'maybe' is not true or false; correct or unset it"
