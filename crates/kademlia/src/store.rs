@@ -20,6 +20,7 @@
 
 pub mod arena;
 pub mod sources;
+mod table;
 
 use rand_core::Rng;
 

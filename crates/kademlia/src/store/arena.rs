@@ -14,9 +14,10 @@
 //! Nothing here depends on the index's order: walks go by page and offset, so the same calls give the
 //! same results on every machine. The index's hash is keyed, so its chains can't be attacked.
 
-use hashbrown::HashTable;
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
+
+use super::table::StepTable;
 
 /// Bytes of a page: small enough that emptying one is a matter of microseconds, large enough that
 /// what is left over at its end does not matter. An offset fits 16 bits.
@@ -99,7 +100,7 @@ pub struct OutOfPages;
 #[derive(Clone, Debug)]
 pub struct Arena<const K: usize> {
     hasher: SipHasher13,
-    index: HashTable<Place>,
+    index: StepTable<Place>,
     pages: Vec<Page>,
     /// The page that short records are appended to.
     head: usize,
@@ -135,7 +136,7 @@ impl<const K: usize> Arena<K> {
     pub fn new(rng: &mut impl Rng) -> Self {
         Self {
             hasher: SipHasher13::new_with_keys(rng.next_u64(), rng.next_u64()),
-            index: HashTable::new(),
+            index: StepTable::new(),
             pages: Vec::new(),
             head: 0,
             live_bytes: 0,
@@ -169,8 +170,7 @@ impl<const K: usize> Arena<K> {
     /// Where the record of `key` is.
     pub fn find(&self, key: &[u8; K]) -> Option<Place> {
         let hash = self.hasher.hash(key);
-        let found = self.index.find(hash, |place| self.key_at(*place) == Some(key));
-        found.copied()
+        self.index.find(hash, |place| self.key_at(*place) == Some(key))
     }
 
     /// The record at `place`.
@@ -215,7 +215,7 @@ impl<const K: usize> Arena<K> {
         let place = self.append(record, record.value.len())?;
         let hash = self.hasher.hash(record.key);
         let rehash = hash_at::<K>(&self.pages, &self.hasher);
-        self.index.insert_unique(hash, place, rehash);
+        self.index.insert(hash, place, rehash);
         Ok(place)
     }
 
@@ -240,8 +240,8 @@ impl<const K: usize> Arena<K> {
             return;
         };
         let hash = self.hasher.hash(&key);
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
-            entry.remove();
+        let rehash = hash_at::<K>(&self.pages, &self.hasher);
+        if self.index.remove(hash, |other| *other == place, rehash) {
             self.bury(place);
             self.clean_up();
         }
@@ -438,15 +438,10 @@ impl<const K: usize> Arena<K> {
         }
     }
 
-    /// Empties the page with the most dead bytes, if dead bytes have become too many; and shrinks an
-    /// index far too large.
+    /// Empties the page with the most dead bytes, if dead bytes have become too many.
     fn clean_up(&mut self) {
         if self.filled_bytes - self.live_bytes > self.live_bytes / 3 + DEAD_SLACK_BYTES {
             self.empty_worst_page();
-        }
-        if self.index.capacity() > 64 && self.index.len() < self.index.capacity() / 8 {
-            let rehash = hash_at::<K>(&self.pages, &self.hasher);
-            self.index.shrink_to(self.index.len() * 2, rehash);
         }
     }
 
@@ -516,9 +511,8 @@ impl<const K: usize> Arena<K> {
                 *slot.due = next.to_le_bytes();
                 page.due = page.due.min(next);
             } else {
-                if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
-                    entry.remove();
-                }
+                let rehash = hash_at::<K>(&self.pages, &self.hasher);
+                self.index.remove(hash, |other| *other == place, rehash);
                 self.bury(place);
             }
         }

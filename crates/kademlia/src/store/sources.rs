@@ -1,8 +1,9 @@
 //! What each source has stored: the basis of quotas and of fairness.
 
-use hashbrown::HashTable;
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
+
+use super::table::StepTable;
 
 /// Names a source in records. A keyed hash of what the caller counts by (a subnet, an author): 32
 /// bits, so that a record can carry it. Sources that collide share a quota; among 100,000 that is one
@@ -15,7 +16,7 @@ pub struct SourceId(u32);
 #[derive(Clone, Debug)]
 pub struct Sources {
     hasher: SipHasher13,
-    usage: HashTable<(SourceId, u32)>,
+    usage: StepTable<(SourceId, u32)>,
 }
 
 impl Sources {
@@ -23,7 +24,7 @@ impl Sources {
     pub fn new(rng: &mut impl Rng) -> Self {
         Self {
             hasher: SipHasher13::new_with_keys(rng.next_u64(), rng.next_u64()),
-            usage: HashTable::new(),
+            usage: StepTable::new(),
         }
     }
 
@@ -38,7 +39,7 @@ impl Sources {
     /// Bytes that `source` has stored.
     pub fn usage(&self, source: SourceId) -> u32 {
         let found = self.usage.find(spread(source), |(id, _)| *id == source);
-        found.map_or(0, |(_, bytes)| *bytes)
+        found.map_or(0, |(_, bytes)| bytes)
     }
 
     /// `source` has stored `bytes` more. Nobody is charged nothing.
@@ -49,24 +50,17 @@ impl Sources {
         let hash = spread(source);
         match self.usage.find_mut(hash, |(id, _)| *id == source) {
             Some((_, usage)) => *usage = usage.saturating_add(bytes),
-            None => {
-                self.usage.insert_unique(hash, (source, bytes), |(id, _)| spread(*id));
-            }
+            None => self.usage.insert(hash, (source, bytes), |(id, _)| spread(*id)),
         }
     }
 
     /// `bytes` that `source` had stored are gone.
     pub fn release(&mut self, source: SourceId, bytes: u32) {
-        let found = self.usage.find_entry(spread(source), |(id, _)| *id == source);
-        let Ok(mut entry) = found else {
-            return;
-        };
-        let (_, usage) = entry.get_mut();
-        *usage = usage.saturating_sub(bytes);
-        if *usage == 0 {
-            entry.remove();
-            if self.usage.capacity() > 64 && self.usage.len() < self.usage.capacity() / 8 {
-                self.usage.shrink_to(self.usage.len() * 2, |(id, _)| spread(*id));
+        let is_it = |(id, _): &(SourceId, u32)| *id == source;
+        if let Some((_, usage)) = self.usage.find_mut(spread(source), is_it) {
+            *usage = usage.saturating_sub(bytes);
+            if *usage == 0 {
+                self.usage.remove(spread(source), is_it, |(id, _)| spread(*id));
             }
         }
     }
