@@ -65,7 +65,7 @@ struct Loss {
 pub(crate) async fn run(options: DemoOptions, output: Output) -> Result<(), Failure> {
     tokio::select! {
         result = play(&options, output) => result,
-        () = interrupted() => Err(Failure::failed("interrupted")),
+        () = interrupted() => Err(Failure::failed("interrupted; nothing is left behind")),
     }
 }
 
@@ -268,15 +268,16 @@ fn report(findings: &Findings, output: Output, stage: Stage) -> Result<(), Failu
     }
     output.line("")?;
     let Findings { nodes, killed, values, copies, lost, .. } = findings;
-    output.line(format!(
-        "{killed} of {nodes} nodes died at once, the one that had put the values among them. Of the"
-    ))?;
-    output.line(format!(
-        "{} copies {} were left, and at least {} of each value. Latency in ms, {AT_A_TIME} lookups",
-        copies.stored, copies.left, copies.fewest_left
-    ))?;
-    output
-        .line("at a time; messages are requests a lookup sent; hops lead to the closest node.")?;
+    let Copies { stored, left, fewest_left } = copies;
+    for line in [
+        "hops lead to the closest node; messages are requests sent; p50, p90 and p99 are".into(),
+        format!("latencies in ms, with {AT_A_TIME} lookups at a time"),
+        String::new(),
+        format!("{killed} of {nodes} nodes died at once, also the one that had put the values. Of"),
+        format!("{stored} copies {left} were left, and at least {fewest_left} of each value."),
+    ] {
+        output.line(line)?;
+    }
     if lost.is_empty() && findings.put.found == *values && findings.before.found == *values {
         let verdict = format!("Every one of the {values} values was found after the kill.");
         output.line(terminal.paint(Paint::Green, &verdict))?;

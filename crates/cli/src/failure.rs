@@ -85,7 +85,9 @@ impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         Self::failed(match error {
             FindError::NoContacts => {
-                "no contacts: name a node that runs with --bootstrap IP:PORT".to_owned()
+                "no contacts: give --bootstrap IP:PORT of a node that runs (names may not have an \
+                 address)"
+                    .to_owned()
             }
             FindError::NoAnswer => "no node answered: check that the --bootstrap addresses are \
                  nodes that run, and that no firewall stops UDP"

@@ -44,6 +44,11 @@ impl Output {
         if io::stdout().is_terminal() && !ends_line { write_out(b"\n") } else { Ok(()) }
     }
 
+    /// Draws on the terminal: text with control sequences, as it is; with `--json` nothing.
+    pub(crate) fn draw(self, frame: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { write_out(frame.as_bytes()) }
+    }
+
     /// Prints the object that scripts read; without `--json` nothing.
     pub(crate) fn object(self, object: &impl Serialize) -> Result<(), Failure> {
         if !self.json {

@@ -18,7 +18,8 @@ use crate::output::{hex, short_span};
 const JOIN_WITHIN: Duration = Duration::from_secs(20);
 /// How often they are asked whether they have.
 const JOIN_POLL: Duration = Duration::from_millis(50);
-/// Contacts that make a node part of the network: as many as store a value (BEP 5's k).
+/// Contacts that make a node part of the network: as many as store a value (BEP 5's k), in a small
+/// network half of all.
 const ENOUGH_CONTACTS: usize = 8;
 
 /// The nodes, dead ones as `None`.
@@ -69,7 +70,7 @@ impl Network {
     pub(super) async fn join(&self, stage: &mut Stage) -> Result<(), Failure> {
         let started = Instant::now();
         let count = self.nodes.len();
-        let enough = ENOUGH_CONTACTS.min(count - 1);
+        let enough = ENOUGH_CONTACTS.min(count / 2);
         stage.begin("join", count)?;
         loop {
             let mut contacts: Vec<usize> = Vec::with_capacity(count);

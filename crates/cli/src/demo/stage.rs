@@ -17,7 +17,9 @@ const LEAST_COLUMNS: usize = 60;
 /// Wider pictures are no clearer.
 const MOST_COLUMNS: usize = 132;
 /// Lines of a frame beside the key space itself.
-const OTHER_LINES: usize = 14;
+const OTHER_LINES: usize = 15;
+/// What the picture is; its lines begin below the words.
+const KEY_SPACE: &str = "      The key space, from 0000… to ffff…: nodes stand where their ids are";
 /// Width of the bar of an act under way.
 const BAR_COLUMNS: usize = 30;
 /// Width of an act's name.
@@ -80,7 +82,7 @@ impl Stage {
     pub(super) fn open(&mut self) -> Result<(), Failure> {
         if self.live {
             // Until the curtain falls the cursor is hidden.
-            self.output.raw(b"\x1b[?25l")?;
+            self.output.draw("\x1b[?25l")?;
             return self.draw();
         }
         self.output.line(&self.title)?;
@@ -179,12 +181,17 @@ impl Stage {
         }
         self.drawn = frame.len();
         self.drawn_at = Instant::now();
-        self.output.raw(bytes.as_bytes())
+        self.output.draw(&bytes)
     }
 
     fn frame(&self) -> Vec<String> {
         let terminal = self.terminal;
-        let mut frame = vec![terminal.paint(Paint::Bold, &self.fit(&self.title, 0)), String::new()];
+        let [title, key_space] = [&self.title, KEY_SPACE].map(|line| self.fit(line, 0));
+        let mut frame = vec![
+            terminal.paint(Paint::Bold, &title),
+            String::new(),
+            terminal.paint(Paint::Dim, &key_space),
+        ];
         frame.extend(self.scene.draw(terminal, self.lines, self.columns()));
         frame
             .extend(self.caption.iter().map(|line| terminal.paint(Paint::Dim, &self.fit(line, 0))));
@@ -222,7 +229,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if self.live {
             // If stdout is gone, so is the cursor.
-            let _ = self.output.raw(b"\x1b[?25h");
+            let _ = self.output.draw("\x1b[?25h");
         }
     }
 }

@@ -136,17 +136,17 @@ pub(super) async fn scrape(session: &Session, torrent: &Target) -> Result<(), Fa
         ))
         .with("info_hash", json!(hex(&info_hash))));
     }
+    // An estimate of nothing may be -0, which adding 0 mends.
+    let (seeds, downloaders) = (scrape.seeds + 0.0, scrape.downloaders + 0.0);
     session.output.line(format!(
-        "about {:.0} seeds and {:.0} downloaders, by the counts of {}",
-        scrape.seeds,
-        scrape.downloaders,
+        "about {seeds:.0} seeds and {downloaders:.0} downloaders, by the counts of {}",
         count(scrape.nodes, "node")
     ))?;
     session.output.note(effort(&scrape.report));
     session.output.object(&Object {
         info_hash: hex(&info_hash),
-        seeds: scrape.seeds,
-        downloaders: scrape.downloaders,
+        seeds,
+        downloaders,
         nodes: scrape.nodes,
         cost: scrape.report.into(),
     })

@@ -1,0 +1,8 @@
+//! The program as users and scripts meet it: exit codes, messages, objects, real nodes on loopback.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on fails")]
+
+mod demo;
+mod mainline;
+mod program;
+mod serve;
+mod wrong_use;
