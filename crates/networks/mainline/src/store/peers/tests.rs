@@ -112,7 +112,7 @@ fn peers_expire_alone_and_torrents_with_the_last() {
     assert_eq!(store.next_expiry(), Some(at(2800)));
     store.check();
     store.expire(at(2800));
-    assert!(store.is_empty() && store.len() == 0 && store.sites.is_empty());
+    assert!(store.is_empty() && store.peers == 0 && store.sites.is_empty());
     assert_eq!(store.next_expiry(), None);
 }
 
@@ -286,6 +286,12 @@ fn step() -> impl Strategy<Value = Step> {
 /// Family and torrent; of each peer, when it was announced and whether as a seed.
 type Model = BTreeMap<(bool, u32), BTreeMap<SocketAddr, (u64, bool)>>;
 
+fn expire(model: &mut Model, now: u64) {
+    for held in model.values_mut() {
+        held.retain(|_, (at, _)| *at + 1800 > now);
+    }
+}
+
 proptest! {
     #[test]
     fn agrees_with_a_map(steps in prop::collection::vec(step(), 1..200)) {
@@ -297,7 +303,7 @@ proptest! {
                 Step::Announce { torrent: number, peer: from, v6, seed } => {
                     // Every announcement has a second of its own, so that the oldest is one.
                     now += 1;
-                    model.values_mut().for_each(|held| held.retain(|_, (at, _)| *at + 1800 > now));
+                    expire(&mut model, now);
                     let from = if v6 { peer_v6(from) } else { peer(from) };
                     store.announce(at(now), &torrent(number), from, seed).unwrap();
                     let held = model.entry((v6, number)).or_default();
@@ -311,7 +317,7 @@ proptest! {
                 Step::Expire => store.expire(at(now)),
             }
             store.check();
-            model.values_mut().for_each(|held| held.retain(|_, (at, _)| *at + 1800 > now));
+            expire(&mut model, now);
             for number in 0..6 {
                 let expected: BTreeSet<_> = [false, true]
                     .into_iter()
