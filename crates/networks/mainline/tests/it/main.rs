@@ -8,6 +8,9 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+mod allocations;
+mod dual;
+mod limits;
 mod network;
 mod quirks;
 mod raw;

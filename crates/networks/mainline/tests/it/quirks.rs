@@ -19,7 +19,7 @@ use crate::world::{Place, World};
 
 const GHOST: &str = "10.1.2.3:4567";
 const GHOST_ID: Id = Id::new([0x77; 20]);
-const TORRENT: Id = Id::new([0x70; 20]);
+pub(crate) const TORRENT: Id = Id::new([0x70; 20]);
 
 fn unlimited() -> Settings {
     Settings { rate_limit: None, ..Settings::default() }
@@ -278,6 +278,8 @@ fn forged_values_are_not_believed() {
     }
 }
 
+type Answer<'a> = Box<dyn Fn(&[u8]) -> Vec<u8> + 'a>;
+
 /// bittorrent-dht answers with all it knows; others leave `y` out, do not sort, or add bytes.
 #[test]
 fn odd_answers_are_understood() {
@@ -286,7 +288,6 @@ fn odd_answers_are_understood() {
         write_contact(&mut nodes, &contact(Id::new([n; 20]), &format!("10.3.{n}.1:1")));
     }
     let ghost_id = "2:id20:wwwwwwwwwwwwwwwwwwww";
-    type Answer<'a> = Box<dyn Fn(&[u8]) -> Vec<u8> + 'a>;
     let answers: [(&str, Answer<'_>); 4] = [
         ("2.5 kB", Box::new(|t| reply(t, GHOST_ID, |r| r.nodes = Some(&nodes)))),
         (
@@ -645,7 +646,7 @@ fn one_liar_does_not_move_us() {
 }
 
 /// A dual-stack node whose tables are full, with a popular torrent and items of the largest size.
-fn laden() -> (World, Place, MutableItem, Vec<u8>) {
+pub(crate) fn laden() -> (World, Place, MutableItem, Vec<u8>) {
     let mut world = World::new(3);
     let node = world.add("10.77.0.1:6881", Settings { v6: true, ..unlimited() });
     for n in 0..600u32 {

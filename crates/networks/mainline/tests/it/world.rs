@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) now: Moment,
     pub(crate) loss: f64,
     nodes: BTreeMap<Place, Node>,
+    /// The IPv6 addresses of dual-stack nodes, which go by their IPv4 one, and the other way round.
+    twins: BTreeMap<Place, Place>,
     queue: BTreeMap<(Moment, u64), Arrival>,
     wakes: BTreeMap<Place, Moment>,
     sequence: u64,
@@ -72,6 +74,7 @@ impl World {
             now: Moment::from_micros(1),
             loss: 0.0,
             nodes: BTreeMap::new(),
+            twins: BTreeMap::new(),
             queue: BTreeMap::new(),
             wakes: BTreeMap::new(),
             sequence: 0,
@@ -94,6 +97,19 @@ impl World {
         self.rng.fill_bytes(&mut seed);
         self.nodes.insert(place, Node::new(settings, seed));
         place
+    }
+
+    /// Adds a node with two addresses; it goes by the first, of IPv4.
+    pub(crate) fn add_dual(&mut self, v4: &str, v6: &str) -> Place {
+        let place = self.add(v4, Settings { v6: true, ..Settings::default() });
+        let twin = v6.parse().unwrap();
+        self.twins.extend([(twin, place), (place, twin)]);
+        place
+    }
+
+    /// Where a node is reached by IPv6.
+    pub(crate) fn v6_of(&self, place: Place) -> Place {
+        if place.is_ipv6() { place } else { self.twins[&place] }
     }
 
     pub(crate) fn node(&self, place: Place) -> &Node {
@@ -138,10 +154,18 @@ impl World {
         to: Place,
         bytes: &[u8],
     ) -> Vec<(SocketAddr, Vec<u8>)> {
+        self.inject_from(from.parse().unwrap(), to, bytes)
+    }
+
+    pub(crate) fn inject_from(
+        &mut self,
+        from: SocketAddr,
+        to: Place,
+        bytes: &[u8],
+    ) -> Vec<(SocketAddr, Vec<u8>)> {
         let mut out = Collect::default();
         let node = self.nodes.get_mut(&to).unwrap();
-        step(node, self.now, Input::Message(from.parse().unwrap(), bytes), &mut out);
-        let from = from.parse().unwrap();
+        step(node, self.now, Input::Message(from, bytes), &mut out);
         let back = out.sent.extract_if(.., |(receiver, _)| *receiver == from).collect();
         self.take(to, out);
         back
@@ -201,10 +225,12 @@ impl World {
         self.now = at;
         match arrival {
             Arrival::Message { from, to, bytes } => {
-                if !self.nodes.contains_key(&to) {
+                let twin = self.twins.get(&to).filter(|_| to.is_ipv6());
+                let place = *twin.unwrap_or(&to);
+                if !self.nodes.contains_key(&place) {
                     self.post.push((from, to, bytes));
-                } else if !self.deaf.contains(&to) {
-                    self.step(to, Input::Message(from, &bytes));
+                } else if !self.deaf.contains(&place) {
+                    self.step(place, Input::Message(from, &bytes));
                 }
             }
             Arrival::Wake(place) => {
@@ -229,7 +255,9 @@ impl World {
 
     fn take(&mut self, at: Place, out: Collect) {
         for (to, bytes) in out.sent {
-            assert_ne!(to, at, "a node sends to itself");
+            let from = if to.is_ipv6() { self.v6_of(at) } else { at };
+            assert_ne!(to, from, "a node sends to itself");
+            assert_eq!(to.is_ipv4(), from.is_ipv4(), "a node has no such family");
             self.trace.write_u64(self.now.as_micros());
             self.trace.write(at.to_string().as_bytes());
             self.trace.write(to.to_string().as_bytes());
@@ -238,7 +266,7 @@ impl World {
             let lost = f64::from(self.rng.next_u32()) < self.loss * f64::from(u32::MAX);
             let latency = Duration::from_micros(u64::from(self.rng.next_u32() % 40_000) + 5000);
             if !lost {
-                self.schedule(self.now + latency, Arrival::Message { from: at, to, bytes });
+                self.schedule(self.now + latency, Arrival::Message { from, to, bytes });
             }
         }
         for event in out.events {
