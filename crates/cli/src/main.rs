@@ -38,7 +38,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     logs::start(arguments.log.as_deref(), &arguments.command)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One node is one task: a thread for it costs the least, per query and in memory. The demo is many.
+    let mut runtime = match arguments.command {
+        Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Serve(_) | Command::Mainline(_) => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
