@@ -1,4 +1,6 @@
+use super::slots::SLOT_V4;
 use super::*;
+use crate::wire::compact::read_address;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
