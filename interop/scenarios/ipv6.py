@@ -86,7 +86,10 @@ def announcements(context, sessions):
     context.check("libtorrent finds the IPv6 peer", any(p[1] == 4711 for p in found), found)
     other = os.urandom(20)
     sessions[3].announce(other, 4712)
-    time.sleep(3)
-    peers_found = context.mainline("get-peers", other.hex(), bootstrap=[OURS_V6])
-    named = peers_found.code == 0 and "4712" in str(peers_found.json.get("peers"))
-    context.check("we find the peer libtorrent announced", named, peers_found)
+
+    def named():
+        peers_found = context.mainline("get-peers", other.hex(), bootstrap=[OURS_V6])
+        return peers_found.code == 0 and "4712" in str(peers_found.json.get("peers"))
+
+    # libtorrent takes up to 15 s for the walk of an announcement.
+    context.check("we find the peer libtorrent announced", context.wait_until(named, 30, 2))
