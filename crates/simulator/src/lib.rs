@@ -5,5 +5,11 @@
 //! messages to prove it.
 #![forbid(unsafe_code)]
 
+pub mod engine;
+pub mod ids;
+pub mod mainline;
+pub mod net;
+pub mod network;
 pub mod queue;
 pub mod random;
+pub mod trace;

@@ -1,0 +1,329 @@
+//! The ids and addresses of a run's nodes, and tables drawn from them.
+//!
+//! Nodes of the beginning are sorted by id, so a place is a rank, and the contacts that could be in
+//! bucket *j* of a node are a range of places. A hash of node, bucket and slot picks from the range:
+//! a table costs no memory until it is needed. Nodes that come later have the places behind.
+
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::ops::Range;
+use std::collections::BTreeMap;
+
+use kademlia::Key;
+
+use crate::engine::Place;
+use crate::random::{Draw, below, mix2, mix3, unit};
+
+/// Length of an id in bytes: Mainline's 160 bits.
+pub const ID_BYTES: usize = 20;
+
+/// An id.
+pub type Id = [u8; ID_BYTES];
+
+/// Who lives where.
+#[derive(Clone, Debug)]
+pub struct Ids {
+    seed: u64,
+    ids: Vec<Id>,
+    /// How many were there from the beginning.
+    base: usize,
+    /// For each prefix of [`INDEX_BITS`], the first place whose id is not below it.
+    index: Vec<u32>,
+    /// The number of each place's host; addresses follow from it.
+    hosts: Vec<u32>,
+    /// The place of each host.
+    places: Vec<Place>,
+    /// Nodes with addresses of their own.
+    elsewhere: BTreeMap<SocketAddrV4, Place>,
+    elsewhere_of: BTreeMap<Place, SocketAddrV4>,
+    /// A bit for each place of the beginning where nobody was.
+    absent: Vec<u64>,
+    /// Probability that one who was not there is drawn into a table all the same.
+    stale: f64,
+}
+
+const INDEX_BITS: u32 = 16;
+
+/// Addresses are 16.0.0.0 to 79.255.255.255, of which none is reserved; hosts are spread over all of
+/// it, so that hardly two share a subnet.
+const FIRST_ADDRESS: u32 = 16 << 24;
+const ADDRESS_BITS: u32 = 30;
+const SPREAD: u32 = 0x2e4a_7d35;
+/// `SPREAD`'s inverse modulo 2^32, by Newton's iteration.
+const GATHER: u32 = {
+    let mut inverse = SPREAD;
+    let mut round = 0;
+    while round < 5 {
+        inverse = inverse.wrapping_mul(2u32.wrapping_sub(SPREAD.wrapping_mul(inverse)));
+        round += 1;
+    }
+    inverse
+};
+const PORT: u16 = 6881;
+
+/// Names of what is drawn.
+mod about {
+    pub(super) const ID: u64 = 0x1d_01;
+    pub(super) const SLOT: u64 = 0x1d_02;
+    pub(super) const ABSENT: u64 = 0x1d_03;
+}
+
+impl Ids {
+    /// `count` nodes. `id` makes the id of the node at an address from a stream of its own.
+    pub fn new(
+        seed: u64,
+        count: u32,
+        mut id: impl FnMut(SocketAddrV4, &mut Draw) -> Id,
+    ) -> Self {
+        let mut nodes: Vec<(Id, u32)> = (0..count)
+            .map(|host| (id(host_address(host), &mut Draw::new(seed, about::ID, host.into())), host))
+            .collect();
+        nodes.sort_unstable();
+        let mut places = vec![0; nodes.len()];
+        for (place, (_, host)) in (0..).zip(&nodes) {
+            if let Some(entry) = places.get_mut(*host as usize) {
+                *entry = place;
+            }
+        }
+        let (ids, hosts): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
+        let mut ids = Self {
+            seed,
+            base: ids.len(),
+            index: Vec::new(),
+            absent: vec![0; ids.len().div_ceil(64)],
+            ids,
+            hosts,
+            places,
+            elsewhere: BTreeMap::new(),
+            elsewhere_of: BTreeMap::new(),
+            stale: 0.0,
+        };
+        ids.build_index();
+        ids
+    }
+
+    fn build_index(&mut self) {
+        let mut index = vec![0; (1 << INDEX_BITS) + 1];
+        for id in &self.ids {
+            if let Some(count) = index.get_mut(prefix(id) as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for count in &mut index {
+            sum += *count;
+            *count = sum;
+        }
+        self.index = index;
+    }
+
+    /// Marks a share of the nodes as not there at the beginning, and says which share of the entries
+    /// in tables is stale, that is, names one of those.
+    pub fn set_absent(&mut self, share: f64, stale: f64) {
+        let base = u32::try_from(self.base).unwrap_or(u32::MAX);
+        for place in 0..base {
+            if unit(mix3(self.seed, about::ABSENT, place.into())) < share
+                && let Some(word) = self.absent.get_mut(place as usize / 64)
+            {
+                *word |= 1 << (place % 64);
+            }
+        }
+        // Of what is drawn, absent·p is stale and 1 − absent is not.
+        let odds = stale / (1.0 - stale).max(f64::EPSILON) * (1.0 - share);
+        self.stale = if share > 0.0 { (odds / share).min(1.0) } else { 0.0 };
+    }
+
+    /// Whether the node was there at the beginning.
+    pub fn was_present(&self, place: Place) -> bool {
+        let word = self.absent.get(place as usize / 64).copied().unwrap_or(0);
+        word >> (place % 64) & 1 == 0
+    }
+
+    /// Adds a node on a host of its own; `id` makes its id.
+    pub fn add(&mut self, id: impl FnOnce(SocketAddrV4, &mut Draw) -> Id) -> Place {
+        let host = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let mut draw = Draw::new(self.seed, about::ID, host.into());
+        self.ids.push(id(host_address(host), &mut draw));
+        self.hosts.push(host);
+        self.places.push(place);
+        place
+    }
+
+    /// Adds a node at a chosen address outside of the range that others live in.
+    pub fn add_at(&mut self, address: SocketAddrV4, id: Id) -> Place {
+        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        self.ids.push(id);
+        self.hosts.push(NO_HOST);
+        self.elsewhere.insert(address, place);
+        self.elsewhere_of.insert(place, address);
+        place
+    }
+
+    /// How many nodes there are.
+    pub const fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// How many were there, or could have been, from the beginning.
+    pub const fn base(&self) -> usize {
+        self.base
+    }
+
+    /// The id of a node.
+    pub fn id(&self, place: Place) -> Id {
+        self.ids.get(place as usize).copied().unwrap_or_default()
+    }
+
+    /// The id of a node as a key.
+    pub fn key(&self, place: Place) -> Key {
+        Key::from(self.id(place))
+    }
+
+    /// The address of a node.
+    pub fn address(&self, place: Place) -> SocketAddrV4 {
+        match self.hosts.get(place as usize) {
+            Some(host) if *host != NO_HOST => host_address(*host),
+            _ => self.elsewhere_of.get(&place).copied().unwrap_or(NOWHERE),
+        }
+    }
+
+    /// The node at an address.
+    pub fn place(&self, address: SocketAddr) -> Option<Place> {
+        let SocketAddr::V4(address) = address else { return None };
+        let offset = address.ip().to_bits().wrapping_sub(FIRST_ADDRESS);
+        if offset >> ADDRESS_BITS != 0 || address.port() != PORT {
+            return self.elsewhere.get(&address).copied();
+        }
+        let host = offset.wrapping_mul(GATHER) & ((1 << ADDRESS_BITS) - 1);
+        self.places.get(host as usize).copied()
+    }
+
+    /// The `count` nodes of the beginning closest to a target, closest first, of those that `which`
+    /// admits.
+    pub fn closest(&self, target: &Id, count: usize, which: impl Fn(Place) -> bool) -> Vec<Place> {
+        let key = Key::from(*target);
+        let mut found: Vec<Place> = Vec::new();
+        // Ever larger subtrees around the target, each without the one before.
+        let mut inner = 0..0;
+        for range in self.subtrees(target).into_iter().rev() {
+            let ring = (range.start..inner.start).chain(inner.end..range.end);
+            let mut ring: Vec<Place> =
+                if inner.is_empty() { range.clone().collect() } else { ring.collect() };
+            ring.retain(|place| which(*place));
+            ring.sort_by_cached_key(|place| key.distance(&self.key(*place)));
+            found.extend(ring);
+            if found.len() >= count {
+                break;
+            }
+            inner = range;
+        }
+        found.truncate(count);
+        found
+    }
+
+    /// The ranges of places that share 0, 1, 2 … leading bits with `id`, down to an empty one or one
+    /// of at most a few.
+    fn subtrees(&self, id: &Id) -> Vec<Range<Place>> {
+        let mut range = 0..u32::try_from(self.base).unwrap_or(u32::MAX);
+        let mut all = vec![range.clone()];
+        let mut bit = 0;
+        while range.len() > 4 && bit < 160 {
+            let (zeros, ones) = self.split(&range, id, bit);
+            range = if bit_of(id, bit) { ones } else { zeros };
+            all.push(range.clone());
+            bit += 1;
+        }
+        all
+    }
+
+    /// The contacts that a node has in its table if it has been up for long: bucket by bucket, at
+    /// most `size` each.
+    pub fn table(&self, place: Place, size: usize, mut add: impl FnMut(Place)) {
+        let id = self.id(place);
+        let mut range = 0..u32::try_from(self.base).unwrap_or(u32::MAX);
+        let mut bit = 0;
+        while range.len() > 1 && bit < 160 {
+            let (zeros, ones) = self.split(&range, &id, bit);
+            let (own, other) = if bit_of(&id, bit) { (ones, zeros) } else { (zeros, ones) };
+            self.draw(place, bit, &other, size, &mut add);
+            range = own;
+            bit += 1;
+        }
+    }
+
+    /// Draws at most `size` different places from a bucket's range.
+    fn draw(
+        &self,
+        place: Place,
+        bucket: u32,
+        range: &Range<Place>,
+        size: usize,
+        add: &mut impl FnMut(Place),
+    ) {
+        if range.len() <= size {
+            range.clone().filter(|drawn| self.is_known(place, *drawn)).for_each(add);
+            return;
+        }
+        let (mut drawn, mut count) = ([0; MAX_BUCKET], 0);
+        let bucket = mix3(self.seed ^ about::SLOT, u64::from(place), u64::from(bucket));
+        for slot in 0..4 * size as u64 {
+            let offset = below(mix2(bucket, slot), range.len() as u64);
+            let candidate = range.start + u32::try_from(offset).unwrap_or(0);
+            let (known, rest) = drawn.split_at_mut(count);
+            let Some(free) = rest.first_mut().filter(|_| count < size) else { return };
+            if known.contains(&candidate) || !self.is_known(place, candidate) {
+                continue;
+            }
+            *free = candidate;
+            count += 1;
+            add(candidate);
+        }
+    }
+
+    /// Whether a node may know another: it is there, or its entry is stale.
+    fn is_known(&self, place: Place, other: Place) -> bool {
+        let pair = u64::from(place) << 32 | u64::from(other);
+        self.was_present(other) || unit(mix3(self.seed, about::ABSENT, pair)) < self.stale
+    }
+
+    /// Splits the places that share `bit` bits with `id` by the next one.
+    fn split(&self, range: &Range<Place>, id: &Id, bit: u32) -> (Range<Place>, Range<Place>) {
+        let middle = if bit < INDEX_BITS {
+            let own = prefix(id) >> (INDEX_BITS - bit) << (INDEX_BITS - bit);
+            let first = own | 1 << (INDEX_BITS - 1 - bit);
+            self.index.get(first as usize).copied().unwrap_or(range.end)
+        } else {
+            let ids = self.ids.get(range.start as usize..range.end as usize).unwrap_or_default();
+            let zeros = ids.partition_point(|other| !bit_of(other, bit));
+            range.start + u32::try_from(zeros).unwrap_or(0)
+        };
+        (range.start..middle, middle..range.end)
+    }
+}
+
+/// Contacts a bucket may hold here, those in reserve included.
+pub const MAX_BUCKET: usize = 64;
+const NO_HOST: u32 = u32::MAX;
+const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
+fn host_address(host: u32) -> SocketAddrV4 {
+    let offset = host.wrapping_mul(SPREAD) & ((1 << ADDRESS_BITS) - 1);
+    SocketAddrV4::new(Ipv4Addr::from_bits(FIRST_ADDRESS + offset), PORT)
+}
+
+fn prefix(id: &Id) -> u32 {
+    let [first, second, ..] = *id;
+    u32::from(u16::from_be_bytes([first, second]))
+}
+
+fn bit_of(id: &Id, bit: u32) -> bool {
+    id.get(bit as usize / 8).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! Mainline in the simulator: the shipped [`mainline::Node`], unchanged.
+
+use core::net::{SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use kademlia::table::Member;
+use kademlia::{Contact, Moment, Rtt, Standing};
+use mainline::command::{Command, Event, Outcome, Progress};
+use mainline::external::derive_id;
+use mainline::item::immutable_target;
+use mainline::node::{Node, Settings};
+use mainline::wire;
+
+use crate::engine::{Births, Place};
+use crate::ids::{Id, Ids};
+use crate::net::Net;
+use crate::network::{Ending, Luggage, Network, News, NodeStanding, Wish};
+use crate::random::{Draw, mix2};
+
+/// How nodes are born in steady state.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// When the simulation begins.
+    pub start: Moment,
+    /// How long ago a contact was heard of last, at most. With zero no contact is due for a check
+    /// and no table for a refresh in the first quarter of an hour.
+    pub silence: Duration,
+    /// Of so many nodes that could have a place in a bucket, the nearest has it.
+    pub candidates: usize,
+}
+
+/// A network of Mainline nodes.
+#[derive(Clone, Debug)]
+pub struct MainlineNetwork {
+    seed: u64,
+    ids: Ids,
+    settings: Settings,
+    birth: Birth,
+    net: Net,
+}
+
+/// Names of what is drawn.
+mod about {
+    pub(super) const SEED: u64 = 0x3a_01;
+    pub(super) const MEMBER: u64 = 0x3a_02;
+    pub(super) const REFRESH: u64 = 0x3a_03;
+    pub(super) const VALUE: u64 = 0x3a_04;
+    pub(super) const TOPIC: u64 = 0x3a_05;
+}
+
+/// The age from which a contact is settled, and the age of the oldest here.
+const AGE_MIN: Duration = Duration::from_mins(30);
+const AGE_MAX: Duration = Duration::from_hours(3);
+/// When simulations should begin at the earliest, so that contacts can be so old.
+pub const EARLIEST_START: Moment = Moment::from_micros(4 * 3600 * 1_000_000);
+
+impl MainlineNetwork {
+    /// `count` nodes, whose ids follow from their addresses (BEP 42).
+    pub fn new(seed: u64, count: u32, settings: Settings, birth: Birth, net: Net) -> Self {
+        let ids = Ids::new(seed, count, derived);
+        Self { seed, ids, settings, birth, net }
+    }
+
+    fn settings_of(&self, place: Place) -> Settings {
+        Settings {
+            v4: true,
+            v6: false,
+            id_v4: Some(wire::Id::new(self.ids.id(place))),
+            read_only: self.settings.read_only || self.net.is_behind_nat(place),
+            ..self.settings.clone()
+        }
+    }
+
+    fn refresh_at(&self, place: Place) -> Moment {
+        let period = Duration::from_mins(15);
+        let mut draw = Draw::new(self.seed, about::REFRESH, place.into());
+        let share = draw.unit();
+        if self.birth.silence.is_zero() {
+            self.birth.start + period.mul_f64(1.0 + 0.1 * share)
+        } else {
+            self.birth.start + period.mul_f64(share)
+        }
+    }
+
+    fn member(&self, place: Place, other: Place) -> Member<SocketAddrV4> {
+        let pair = mix2(place.into(), other.into());
+        let mut draw = Draw::new(self.seed, about::MEMBER, pair);
+        let last = self.birth.start - self.birth.silence.mul_f64(draw.unit());
+        let first = last - (AGE_MIN + (AGE_MAX - AGE_MIN).mul_f64(draw.unit()));
+        let measured = self.net.round_trip(place, other);
+        let mut standing = Standing::new(first, Rtt::new(measured), true);
+        for _ in 0..8 {
+            standing.answered(last, Some(measured));
+        }
+        standing.queried(last);
+        let contact = Contact { key: self.ids.key(other), address: self.ids.address(other) };
+        Member { contact, standing }
+    }
+
+    fn places(&self, contacts: &[Contact<SocketAddr>]) -> Vec<Place> {
+        contacts.iter().filter_map(|contact| self.ids.place(contact.address)).collect()
+    }
+}
+
+fn derived(address: SocketAddrV4, draw: &mut Draw) -> Id {
+    *derive_id((*address.ip()).into(), draw).as_bytes()
+}
+
+impl Births<Node> for MainlineNetwork {
+    fn born(&self, place: Place) -> Node {
+        let seed = Draw::new(self.seed, about::SEED, place.into()).seed();
+        let mut node = Node::new(self.settings_of(place), seed);
+        let table = self.settings.table;
+        let size = table.bucket_size + table.spares;
+        let mut members = Vec::with_capacity(32 * size);
+        self.ids.table(place, size, |other| members.push(self.member(place, other)));
+        node.settle(members, self.refresh_at(place));
+        node
+    }
+
+    fn first_timeout(&self, place: Place) -> Option<Moment> {
+        if !self.ids.was_present(place) {
+            return None;
+        }
+        if self.birth.silence.is_zero() {
+            return Some(self.birth.start + self.settings.table.questionable_after);
+        }
+        // The first check is due at once or soon: woken early, the node says when.
+        Some(self.birth.start)
+    }
+
+    fn peer(&self, place: Place) -> SocketAddr {
+        self.ids.address(place).into()
+    }
+
+    fn place(&self, peer: SocketAddr) -> Option<Place> {
+        self.ids.place(peer)
+    }
+}
+
+impl Network for MainlineNetwork {
+    type Node = Node;
+
+    fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    fn ids_mut(&mut self) -> &mut Ids {
+        &mut self.ids
+    }
+
+    fn add(&mut self) -> Place {
+        self.ids.add(derived)
+    }
+
+    fn fresh(&self, place: Place, incarnation: u32, _now: Moment) -> Node {
+        let about = mix2(about::SEED, incarnation.into());
+        let seed = Draw::new(self.seed, about, place.into()).seed();
+        Node::new(self.settings_of(place), seed)
+    }
+
+    fn luggage(&self, node: &Node, _now: Moment) -> Luggage {
+        let contacts: Vec<_> = node.contacts().collect();
+        Luggage { contacts: self.places(&contacts) }
+    }
+
+    fn unpack(&self, node: &mut Node, luggage: &Luggage) {
+        node.restore_contacts(luggage.contacts.iter().map(|place| Contact {
+            key: self.ids.key(*place),
+            address: self.ids.address(*place).into(),
+        }));
+    }
+
+    fn command(&self, wish: &Wish) -> Command {
+        match wish {
+            Wish::Join(through) => {
+                let addresses = through.iter().map(|place| self.ids.address(*place).into());
+                Command::Bootstrap(addresses.collect())
+            }
+            Wish::Find(id) => Command::FindNode(wire::Id::new(*id)),
+            Wish::Put(number, bytes) => Command::PutImmutable(value(*number, *bytes)),
+            Wish::Get(number, bytes) => {
+                Command::GetImmutable(immutable_target(&value(*number, *bytes)))
+            }
+            Wish::Announce(number) | Wish::KeepAnnouncing(number) => Command::Announce {
+                info_hash: wire::Id::new(topic(*number)),
+                port: None,
+                seed: false,
+            },
+            Wish::Seek(number) => Command::GetPeers(wire::Id::new(topic(*number))),
+            Wish::Cancel(operation) => Command::Cancel(*operation),
+        }
+    }
+
+    fn target(&self, wish: &Wish) -> Option<Id> {
+        match wish {
+            Wish::Join(_) | Wish::Cancel(_) => None,
+            Wish::Find(id) => Some(*id),
+            Wish::Put(number, bytes) | Wish::Get(number, bytes) => {
+                Some(*immutable_target(&value(*number, *bytes)).as_bytes())
+            }
+            Wish::Announce(number) | Wish::KeepAnnouncing(number) | Wish::Seek(number) => {
+                Some(topic(*number))
+            }
+        }
+    }
+
+    fn news(&self, event: &Event) -> Option<News> {
+        match event {
+            Event::Progress(id, Progress::Peers(_) | Progress::Item(_)) => Some(News::Found(*id)),
+            Event::Progress(id, Progress::Announced(who)) => {
+                Some(News::Stored(*id, who.stored.len()))
+            }
+            Event::Done(id, outcome, report) => {
+                let mut ending = Ending {
+                    asked: report.asked,
+                    failed: report.failed,
+                    hops: report.hops,
+                    elapsed: report.elapsed,
+                    ..self.ending(outcome)
+                };
+                ending.elapsed = report.elapsed;
+                Some(News::Done(*id, ending))
+            }
+            _ => None,
+        }
+    }
+
+    fn check(&self, node: &Node) -> Result<(), &'static str> {
+        node.check_invariants()
+    }
+
+    fn standing(&self, node: &Node, now: Moment) -> NodeStanding {
+        let status = node.status(now);
+        let census = status.v4.map(|side| side.census).unwrap_or_default();
+        NodeStanding {
+            contacts: census.good + census.questionable + census.bad,
+            good: census.good,
+            values: status.items + status.peers,
+            operations: status.operations,
+        }
+    }
+}
+
+impl MainlineNetwork {
+    fn ending(&self, outcome: &Outcome) -> Ending {
+        let fulfilled = Ending { fulfilled: true, ..Ending::default() };
+        match outcome {
+            Outcome::Nodes(nodes) => Ending { nodes: self.places(nodes), ..fulfilled },
+            Outcome::Peers(peers) => Ending { fulfilled: !peers.is_empty(), ..Ending::default() },
+            Outcome::Item(item) => Ending { fulfilled: item.is_some(), ..Ending::default() },
+            Outcome::Stored(who) => Ending { stored: who.stored.len(), ..fulfilled },
+            Outcome::Pong { .. } | Outcome::Scrape { .. } | Outcome::Sample(_) => fulfilled,
+            _ => Ending::default(),
+        }
+    }
+}
+
+/// The value of a number: a bencoded string of `bytes` bytes.
+fn value(number: u64, bytes: usize) -> Box<[u8]> {
+    let mut value = format!("{bytes}:").into_bytes();
+    let mut draw = Draw::new(0, about::VALUE, number);
+    while value.len() < bytes + 8 {
+        value.extend_from_slice(&draw.next().to_le_bytes());
+    }
+    let head = value.iter().position(|byte| *byte == b':').unwrap_or(0) + 1;
+    value.truncate(head + bytes);
+    value.into()
+}
+
+/// The info-hash of a topic.
+fn topic(number: u64) -> Id {
+    let mut draw = Draw::new(0, about::TOPIC, number);
+    let mut id = [0; 20];
+    for (to, from) in id.iter_mut().zip(draw.seed()) {
+        *to = from;
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! What a simulation must know of a network beyond [`kademlia::Protocol`]: how its nodes are born,
+//! how a wish becomes a command, and what its events mean.
+//!
+//! One implementation is a file: the real networks and the baselines alike.
+
+use std::time::Duration;
+
+use kademlia::{Moment, OperationId, Protocol};
+
+use crate::engine::{Births, Place};
+use crate::ids::{Id, Ids};
+
+/// A network that can be simulated.
+pub trait Network: Births<<Self as Network>::Node> {
+    /// Its nodes.
+    type Node: Protocol;
+
+    /// The nodes that there are.
+    fn ids(&self) -> &Ids;
+    /// The nodes that there are, to add to.
+    fn ids_mut(&mut self) -> &mut Ids;
+    /// Adds a node that comes later; it has a place but is not there yet.
+    fn add(&mut self) -> Place;
+    /// The node at a place, as one that knows nobody yet, which begins at `now`.
+    fn fresh(&self, place: Place, incarnation: u32, now: Moment) -> <Self as Network>::Node;
+    /// What a node that leaves takes along, on its disk, for when it returns.
+    fn luggage(&self, node: &<Self as Network>::Node, now: Moment) -> Luggage;
+    /// Gives a node that returns what it had taken along.
+    fn unpack(&self, node: &mut <Self as Network>::Node, luggage: &Luggage);
+    /// What to ask a node for, to fulfil a wish.
+    fn command(&self, wish: &Wish) -> <<Self as Network>::Node as Protocol>::Command;
+    /// What is stored under, and looked for, for a wish.
+    fn target(&self, wish: &Wish) -> Option<Id>;
+    /// What an event says about a wish.
+    fn news(&self, event: &<<Self as Network>::Node as Protocol>::Event) -> Option<News>;
+    /// What must hold of a node at any time.
+    fn check(&self, node: &<Self as Network>::Node) -> Result<(), &'static str>;
+    /// How a node stands.
+    fn standing(&self, node: &<Self as Network>::Node, now: Moment) -> NodeStanding;
+}
+
+/// A node's disk.
+#[derive(Clone, Debug, Default)]
+pub struct Luggage {
+    /// Contacts that answered when they were last asked.
+    pub contacts: Vec<Place>,
+}
+
+/// What the owner of a node wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// To join through these nodes.
+    Join(Vec<Place>),
+    /// The nodes closest to an id.
+    Find(Id),
+    /// To store a value for others: its number, and its length.
+    Put(u64, usize),
+    /// The value of that number and length.
+    Get(u64, usize),
+    /// To be found under a topic, once.
+    Announce(u64),
+    /// To be found under a topic, from now on.
+    KeepAnnouncing(u64),
+    /// Whoever is found under a topic.
+    Seek(u64),
+    /// To stop something.
+    Cancel(OperationId),
+}
+
+/// What became of a wish.
+#[derive(Clone, PartialEq, Debug)]
+pub enum News {
+    /// The first result is here.
+    Found(OperationId),
+    /// It has been stored by so many, and will be stored again.
+    Stored(OperationId, usize),
+    /// It is over.
+    Done(OperationId, Ending),
+}
+
+/// How a wish ended.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Ending {
+    /// Whether it was fulfilled.
+    pub fulfilled: bool,
+    /// Nodes found, closest first.
+    pub nodes: Vec<Place>,
+    /// Nodes that stored it.
+    pub stored: usize,
+    /// Requests sent.
+    pub asked: u32,
+    /// Requests unanswered.
+    pub failed: u32,
+    /// Steps to the closest node found.
+    pub hops: u32,
+    /// From the wish to its end.
+    pub elapsed: Duration,
+}
+
+/// How a node stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NodeStanding {
+    /// Contacts in its table.
+    pub contacts: usize,
+    /// Of these, how many it believes to be there.
+    pub good: usize,
+    /// Values it stores.
+    pub values: usize,
+    /// Operations under way.
+    pub operations: usize,
+}
