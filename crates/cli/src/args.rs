@@ -13,12 +13,13 @@ use crate::parse::{self, Endpoint, Samples, Target};
 
 /// A distributed hash table: any node stores or finds the value for a key, and nobody is in charge.
 #[derive(Parser, Debug)]
-#[command(name = "polykad", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "polykad", version, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Start here:
-  polykad demo                    a whole network on this machine: watch it lose nodes, not values
-  polykad serve                   take part in BitTorrent's Mainline DHT
-  polykad mainline put 'hello'    store a value in it
+  polykad demo                  a whole network here: it loses nodes, not values
+  polykad serve                 take part in BitTorrent's Mainline DHT
+  polykad mainline put 'hello'  store a value in it
 
 Exit codes: 0 done, 1 not found or failed, 2 wrong use.")]
 pub(crate) struct Arguments {
@@ -51,9 +52,9 @@ pub(crate) enum Command {
 Example:
   polykad demo --nodes 100
 
-All of it is real: every node has its UDP socket on a loopback address of its own, and every number
-shown is measured. The same seed gives the same ids, values and victims. Exit code 0 only if every
-value was found after the kill.")]
+All of it is real: every node has a UDP socket on a loopback address of its own,
+and every number shown is measured. The same seed gives the same ids, values and
+victims. Exit code 0 only if every value was found after the kill.")]
 pub(crate) struct DemoOptions {
     /// How many nodes, 4 to 400
     #[arg(long, default_value_t = 50, value_name = "N")]
@@ -80,11 +81,12 @@ pub(crate) struct DemoOptions {
 Examples:
   polykad serve
   polykad serve --listen 0.0.0.0:6881 --data /var/lib/polykad
-  polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap       a network of your own
+  polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap
 
-Flags go before the environment (POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP,
-POLYKAD_DATA, POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_CONFIG), and the environment before
-the configuration file.")]
+The last one begins a network of your own. Flags go before the environment
+(POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP, POLYKAD_DATA,
+POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_CONFIG), and the environment
+before the configuration file.")]
 pub(crate) struct ServeOptions {
     /// Which network to take part in; may be repeated
     #[arg(long, value_name = "NAME", value_enum, default_values_t = [Network::Mainline])]
@@ -130,7 +132,7 @@ pub(crate) struct ServeOptions {
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Network {
-    /// BitTorrent's Mainline DHT
+    // No doc comment: it would spread the help of all of `serve` over twice the lines.
     Mainline,
 }
 
@@ -191,7 +193,8 @@ Example:
     /// Find peers of a torrent; prints each as soon as it is known
     #[command(after_help = "\
 Example:
-  polykad mainline get-peers 'magnet:?xt=urn:btih:00112233445566778899aabbccddeeff00112233'")]
+  polykad mainline get-peers \
+    'magnet:?xt=urn:btih:00112233445566778899aabbccddeeff00112233'")]
     GetPeers {
         /// The torrent: 40 hexadecimal digits, or a magnet link
         #[arg(value_name = "INFOHASH|MAGNET")]
@@ -230,8 +233,8 @@ Example:
   polykad mainline keygen me.key
   polykad mainline put 'my address is 192.0.2.7' --key-file me.key
 
-The file is made with mode 0600 and never overwritten. It holds the secret Ed25519 seed as 64
-hexadecimal digits; lines that begin with '#' are comments.")]
+The file is made with mode 0600 and never overwritten. It holds the secret
+Ed25519 seed as 64 hexadecimal digits; lines that begin with '#' are comments.")]
     Keygen {
         /// The file to make
         file: PathBuf,
@@ -241,7 +244,7 @@ hexadecimal digits; lines that begin with '#' are comments.")]
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --port 6881 --once")]
+  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --once")]
 pub(crate) struct AnnounceOptions {
     /// The torrent: 40 hexadecimal digits, or a magnet link
     #[arg(value_name = "INFOHASH|MAGNET")]
@@ -272,8 +275,8 @@ Examples:
   polykad mainline put --file note.txt
   polykad mainline put 'version 2' --key-file me.key --salt notes
 
-A value has at most 1000 bytes, bencoded (996 for a string). Nodes drop it after about two hours:
-put it again to keep it.")]
+A value has at most 1000 bytes, bencoded (996 for a string). Nodes drop it after
+about two hours: put it again to keep it.")]
 pub(crate) struct PutOptions {
     /// The value; `-` reads standard input
     #[arg(required_unless_present = "file", conflicts_with = "file")]
@@ -334,9 +337,9 @@ pub(crate) struct GetOptions {
 Example:
   polykad mainline crawl --for 5m --max 1000 | grep ^torrent
 
-Prints a line for each node, `node ID IP:PORT STORED`, and for each torrent, `torrent INFOHASH`, as
-they are found. Each node is asked for torrents once (BEP 51). Ends by itself once nothing new turns
-up.")]
+Prints a line for each node, `node ID IP:PORT STORED`, and for each torrent,
+`torrent INFOHASH`, as they are found. Each node is asked for torrents once
+(BEP 51). Ends by itself once nothing new turns up.")]
 pub(crate) struct CrawlOptions {
     /// How long to walk
     #[arg(long = "for", value_name = "SPAN", default_value = "60s", value_parser = parse::span)]
