@@ -296,7 +296,21 @@ impl Node {
         if self.core.requests.values().any(|id| !self.core.operations.contains_key(id)) {
             return Err("a request works for no operation");
         }
+        let core = &self.core;
+        let is_timed = |(id, operation): (&OperationId, &Operation)| {
+            core.deadlines.contains(&(operation.deadline, *id))
+        };
+        if core.deadlines.len() != core.operations.len() || !core.operations.iter().all(is_timed) {
+            return Err("an operation has no deadline, or a deadline no operation");
+        }
         Ok(())
+    }
+
+    /// Requests that await an answer, or have expired so lately that a late one still counts; for tests
+    /// and the simulator's checkers.
+    pub fn pending_requests(&self) -> usize {
+        let v4 = self.sides.v4.as_ref().map_or(0, |side| side.overlay.pending().count());
+        v4 + self.sides.v6.as_ref().map_or(0, |side| side.overlay.pending().count())
     }
 
     fn receive<A: Family>(&mut self, now: Moment, from: A, message: &[u8]) {

@@ -10,10 +10,10 @@ use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use kademlia::overlay::{Ask, LookupId, Question};
 use kademlia::{Key, Moment, OperationId};
 
-use super::operation::{Operation, Phase, Words};
+use super::operation::{Found, Operation, Phase, Words};
 use super::side::{Family, canonical};
 use super::{MAX_OPERATIONS, Node, VERSION};
-use crate::command::{Command, Event, Failure, Outcome};
+use crate::command::{Command, Event, Failure, Item, Outcome, Progress};
 use crate::item::check_value;
 use crate::wire::{Id, Query, Request, Want};
 
@@ -42,6 +42,7 @@ impl Node {
     }
 
     fn start(&mut self, now: Moment, id: OperationId) -> Result<(), Failure> {
+        self.look_at_home(now, id);
         let Some(operation) = self.core.operations.get(&id) else { return Ok(()) };
         match &operation.command {
             Command::PutImmutable(value) => {
@@ -73,6 +74,37 @@ impl Node {
             | Command::GetMutable { .. }
             | Command::Sample(_)
             | Command::Cancel(_) => self.walk(now, id),
+        }
+    }
+
+    /// Takes what an operation looks for from our own stores, if it is there: who holds it asks
+    /// others in vain that only we hold it for.
+    fn look_at_home(&mut self, now: Moment, id: OperationId) {
+        let Some(operation) = self.core.operations.get_mut(&id) else { return };
+        let Some(target) = operation.target() else { return };
+        if matches!(operation.command, Command::GetPeers(_)) {
+            let peers = self.core.peers.peers_of(now, &target).map(|(peer, _)| peer);
+            operation.found.peers.extend(peers.take(Found::MAX_PEERS));
+            let news: Vec<_> = operation.found.peers.iter().copied().collect();
+            if !news.is_empty() {
+                self.core.events.push_back(Event::Progress(id, Progress::Peers(news)));
+            }
+            return;
+        }
+        let Some(item) = self.core.items.get(now, &target).map(|item| item.to_item()) else {
+            return;
+        };
+        match (&operation.command, &item) {
+            (Command::GetImmutable(_), Item::Immutable(_)) => {
+                self.finish(now, id, Outcome::Item(Some(item)));
+            }
+            (Command::GetMutable { .. } | Command::PutMutable { .. }, Item::Mutable(newest)) => {
+                operation.found.newest = Some(newest.clone());
+                if matches!(operation.command, Command::GetMutable { .. }) {
+                    self.core.events.push_back(Event::Progress(id, Progress::Item(item)));
+                }
+            }
+            _ => {}
         }
     }
 

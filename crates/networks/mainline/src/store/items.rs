@@ -10,7 +10,7 @@ use rand_core::Rng;
 
 use super::{PAGES_PER_SWEEP, StoreSettings};
 use crate::command::Item;
-use crate::item::{MAX_SALT_BYTES, MAX_VALUE_BYTES, MutableItem, immutable_target};
+use crate::item::{MAX_SALT_BYTES, MAX_VALUE_BYTES, MutableItem, Salt, immutable_target};
 use crate::wire::Id;
 
 /// Items by their target. Checks versions, not signatures: whoever calls has done that.
@@ -41,6 +41,25 @@ pub enum StoredItem<'a> {
         /// The value, bencoded.
         value: &'a [u8],
     },
+}
+
+impl StoredItem<'_> {
+    /// A copy that owns its parts.
+    pub fn to_item(&self) -> Item {
+        match *self {
+            Self::Immutable { value } => Item::Immutable(value.into()),
+            Self::Mutable { public_key, salt, signature, seq, value } => {
+                Item::Mutable(MutableItem {
+                    public_key: *public_key,
+                    // Longer salts are not stored.
+                    salt: Salt::new(salt).unwrap_or_default(),
+                    seq,
+                    value: value.into(),
+                    signature: *signature,
+                })
+            }
+        }
+    }
 }
 
 /// Why an item was not stored.

@@ -13,6 +13,7 @@ mod dual;
 mod limits;
 mod network;
 mod quirks;
+mod random;
 mod raw;
 mod vectors;
 mod world;

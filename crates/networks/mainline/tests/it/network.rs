@@ -189,6 +189,29 @@ fn values_survive_the_death_of_a_third_of_the_nodes() {
 }
 
 #[test]
+fn what_we_hold_ourselves_is_found_too() {
+    let (mut world, places) = network(14, 2);
+    let (owner, holder) = (places[0], places[1]);
+    let signed = item(5, 1, b"i1e");
+    let torrent = Id::new([5; 20]);
+    stored(world.perform(owner, Command::PutImmutable((*b"i5e").into())).0);
+    stored(world.perform(owner, Command::PutMutable { item: signed.clone(), cas: None }).0);
+    world.command(owner, Command::Announce { info_hash: torrent, port: None, seed: true });
+    world.run_for(Duration::from_secs(5));
+    let searches = [
+        (
+            Command::GetImmutable(immutable_target(b"i5e")),
+            Outcome::Item(Some(Item::Immutable((*b"i5e").into()))),
+        ),
+        (get(&signed), Outcome::Item(Some(Item::Mutable(signed)))),
+        (Command::GetPeers(torrent), Outcome::Peers(vec![owner])),
+    ];
+    for (search, expected) in searches {
+        assert_eq!(world.perform(holder, search).0, expected);
+    }
+}
+
+#[test]
 fn every_operation_ends_though_nobody_answers() {
     let (mut world, places) = network(9, 10);
     for place in &places[1..] {

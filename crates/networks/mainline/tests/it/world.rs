@@ -127,6 +127,21 @@ impl World {
         self.nodes.remove(&place).unwrap()
     }
 
+    /// Ends a node and starts it again with the id and the contacts it had, as a driver does that
+    /// keeps them on disk.
+    pub(crate) fn restart(&mut self, place: Place) {
+        let old = self.kill(place);
+        let status = old.status(self.now);
+        let settings = Settings {
+            id_v4: status.v4.map(|side| side.id),
+            id_v6: status.v6.map(|side| side.id),
+            ..Settings::default()
+        };
+        self.add(&place.to_string(), settings);
+        self.node_mut(place).restore_contacts(old.contacts());
+        self.take(place, Collect::default());
+    }
+
     /// `count` IPv4 nodes on local addresses, all joined through the first.
     pub(crate) fn populate(&mut self, count: u32, settings: &Settings) -> Vec<Place> {
         let places: Vec<_> = (1..=count)
@@ -222,7 +237,7 @@ impl World {
             return false;
         }
         let ((at, _), arrival) = self.queue.pop_first().unwrap();
-        self.now = at;
+        self.now = self.now.max(at);
         match arrival {
             Arrival::Message { from, to, bytes } => {
                 let twin = self.twins.get(&to).filter(|_| to.is_ipv6());
