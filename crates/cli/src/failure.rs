@@ -55,19 +55,22 @@ impl Failure {
         self
     }
 
+    /// Nobody stored `what`.
+    fn not_stored(what: &str, report: &PutReport) -> Self {
+        let refused = report.refused.len();
+        let first = report.refused.first();
+        let first = first.map_or(String::new(), |refusal| format!(" (for one, {refusal})"));
+        Self::failed(format!(
+            "no node stored the {what}: {refused} refused{first}, {} did not answer; try again",
+            report.silent
+        ))
+        .with_report(report)
+    }
+
     fn with_report(self, report: &PutReport) -> Self {
-        let refused: Vec<Value> = report.refused.iter().map(refusal).collect();
-        let failure = match report.refused.first() {
-            Some(first) => {
-                let message = format!("{} (for one, {first})", self.message);
-                Self { message, ..self }
-            }
-            None => self,
-        };
-        failure
-            .with("key", Value::String(hex(&report.key)))
+        self.with("key", Value::String(hex(&report.key)))
             .with("acknowledged", json!(report.acknowledged.len()))
-            .with("refused", Value::Array(refused))
+            .with("refused", report.refused.iter().map(refusal).collect())
             .with("silent", json!(report.silent))
     }
 }
@@ -136,12 +139,7 @@ impl From<PutError> for Failure {
             ))
             .with_report(&report)
             .with("seq", json!(winner.seq)),
-            PutError::NotStored { report } => Self::failed(format!(
-                "no node stored the value: {} refused, {} did not answer; try again",
-                report.refused.len(),
-                report.silent
-            ))
-            .with_report(&report),
+            PutError::NotStored { report } => Self::not_stored("value", &report),
             other => Self::failed(other.to_string()),
         }
     }
@@ -151,12 +149,7 @@ impl From<AnnounceError> for Failure {
     fn from(error: AnnounceError) -> Self {
         match error {
             AnnounceError::Find(error) => error.into(),
-            AnnounceError::NotStored { report } => Self::failed(format!(
-                "no node stored the announcement: {} refused, {} did not answer; try again",
-                report.refused.len(),
-                report.silent
-            ))
-            .with_report(&report),
+            AnnounceError::NotStored { report } => Self::not_stored("announcement", &report),
             other => Self::failed(other.to_string()),
         }
     }
