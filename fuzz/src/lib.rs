@@ -4,10 +4,14 @@
 //! libFuzzer.
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a body reports a finding")]
 
+mod node;
+
 use std::{fs, io};
 
 use mainline::wire::Message;
 use mainline::wire::bencode::{MAX_DEPTH, Reader, is_one_element};
+
+pub use node::node;
 
 /// The bencode reader: it reads within the input, and what is canonical is also readable.
 pub fn bencode(bytes: &[u8]) {
