@@ -367,7 +367,7 @@ impl<A: Address> Overlay<A> {
         now: Moment,
         transaction: TransactionId,
         from: A,
-    ) -> Option<Purpose> {
+    ) -> Option<Request<A, Purpose>> {
         let answered = self.requests.answered(now, transaction, from)?;
         self.upkeep.checking.retain(|checking| checking.address != from);
         let purpose = answered.request.purpose;
@@ -379,7 +379,15 @@ impl<A: Address> Overlay<A> {
         if let Purpose::Lookup(id) = purpose {
             self.step_failed(id, answered.request);
         }
-        Some(purpose)
+        Some(answered.request)
+    }
+
+    /// Asks a bare address once more in a lookup that is under way: it refused, and will not now.
+    pub fn introduce_again(&mut self, now: Moment, lookup: LookupId, to: A, rng: &mut ChaCha8Rng) {
+        if let Some(mut under_way) = self.lookups.remove(&lookup) {
+            self.introduce(now, lookup, &mut under_way, to, rng);
+            self.lookups.insert(lookup, under_way);
+        }
     }
 
     /// A query arrived: a sign of life of a contact we know; one we do not know, and would like to,
@@ -468,17 +476,27 @@ impl<A: Address> Overlay<A> {
         let mut lookup = Lookup::new(target, settings, seeds);
         if introduce || seeds_lacking {
             for to in self.introducers(rng) {
-                let purpose = Purpose::Lookup(id);
-                if let Some(transaction) = self.begin(now, to, None, purpose, rng) {
-                    lookup.introduction_asked();
-                    let question = Question::Find { lookup: id, target };
-                    self.asks.push_back(Ask { transaction, to, question });
-                }
+                self.introduce(now, id, &mut lookup, to, rng);
             }
         }
         self.lookups.insert(id, lookup);
         self.stirred.insert(id);
         Some(id)
+    }
+
+    fn introduce(
+        &mut self,
+        now: Moment,
+        id: LookupId,
+        lookup: &mut Lookup<A>,
+        to: A,
+        rng: &mut ChaCha8Rng,
+    ) {
+        if let Some(transaction) = self.begin(now, to, None, Purpose::Lookup(id), rng) {
+            lookup.introduction_asked();
+            let question = Question::Find { lookup: id, target: lookup.target() };
+            self.asks.push_back(Ask { transaction, to, question });
+        }
     }
 
     /// Some of the bootstrap addresses, others each time.

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use std::time::Duration;
 
-use kademlia::overlay::{Heard, Purpose};
+use kademlia::overlay::{Heard, LookupId, Purpose};
 use kademlia::requests::TransactionId;
 use kademlia::{Contact, Moment, OperationId};
 
@@ -32,13 +32,7 @@ impl Node {
             return;
         };
         self.core.counters.responses += 1;
-        let news =
-            response.external.and_then(|seen| side.voted(now, from, seen, &mut self.core.rng));
-        if let Some((external, id)) = news {
-            self.core.events.push_back(Event::ExternalAddress(external));
-            let changed = id.map(|id| Event::IdChanged { v6: A::V6, id });
-            self.core.events.extend(changed);
-        }
+        self.told_own_address(now, from, response.external);
         self.suggest_to_other_side::<A>(now, response);
         match heard.purpose {
             Purpose::Liveness => {}
@@ -48,6 +42,37 @@ impl Node {
                 }
             }
             Purpose::Own(tag) => self.asked(now, tag, &heard, response),
+        }
+    }
+
+    /// A node that we asked says where it sees us (BEP 42).
+    fn told_own_address<A: Family>(&mut self, now: Moment, by: A, seen: Option<SocketAddr>) {
+        let (Some(side), Some(seen)) = (A::side(&mut self.sides), seen) else { return };
+        let news = side.voted(now, by, seen, &mut self.core.rng);
+        if let Some((external, id)) = news {
+            self.core.events.push_back(Event::ExternalAddress(external));
+            self.core.events.extend(id.map(|id| Event::IdChanged { v6: A::V6, id }));
+        }
+    }
+
+    /// A bootstrap address refused us: worth another try if our id was the reason and is mended.
+    fn refused_introduction<A: Family>(
+        &mut self,
+        now: Moment,
+        by: A,
+        lookup: LookupId,
+        sent: Moment,
+        error: &ErrorReply<'_>,
+    ) {
+        let (Some(side), Some(seen)) = (A::side(&mut self.sides), error.external) else { return };
+        let id = side.id;
+        let again = side.may_ask_again(now, sent, seen, &mut self.core.rng);
+        if again {
+            side.overlay.introduce_again(now, lookup, by, &mut self.core.rng);
+        }
+        if side.id != id {
+            let id = side.id;
+            self.core.events.push_back(Event::IdChanged { v6: A::V6, id });
         }
     }
 
@@ -71,12 +96,21 @@ impl Node {
             let transaction = TransactionId(transaction);
             side.overlay.answered_with_error(now, transaction, from)
         });
-        let Some(purpose) = heard else {
+        let Some(request) = heard else {
             self.core.counters.unsolicited += 1;
             return;
         };
         self.core.counters.responses += 1;
-        let Purpose::Own(tag) = purpose else { return };
+        // Who refuses us for an id that does not fit our address says which address that is.
+        self.told_own_address(now, from, error.external);
+        let tag = match request.purpose {
+            Purpose::Own(tag) => tag,
+            Purpose::Lookup(lookup) if request.key.is_none() => {
+                self.refused_introduction(now, from, lookup, request.sent, error);
+                return;
+            }
+            Purpose::Lookup(_) | Purpose::Liveness => return,
+        };
         let Some(id) = self.core.requests.remove(&tag) else { return };
         let Some(operation) = self.core.operations.get_mut(&id) else { return };
         operation.report.answered += 1;

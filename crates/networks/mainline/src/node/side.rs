@@ -23,6 +23,10 @@ pub(super) struct Side<A> {
     pub(super) id: Id,
     pub(super) overlay: Overlay<A>,
     vote: ExternalVote,
+    /// When the id last changed.
+    id_since: Moment,
+    /// Whether the id was once changed on a single node's word.
+    believed_one: bool,
 }
 
 /// An address family: how code that serves both finds what belongs to it.
@@ -122,7 +126,13 @@ impl Sides {
 
 impl<A: Family> Side<A> {
     pub(super) fn new(id: Id, settings: OverlaySettings) -> Self {
-        Self { id, overlay: Overlay::new(id.key(), settings), vote: ExternalVote::new() }
+        Self {
+            id,
+            overlay: Overlay::new(id.key(), settings),
+            vote: ExternalVote::new(),
+            id_since: Moment::START,
+            believed_one: false,
+        }
     }
 
     /// Contacts that answered when they were last asked.
@@ -156,8 +166,32 @@ impl<A: Family> Side<A> {
         if id_matches(external.ip(), &self.id) {
             return Some((external, None));
         }
-        self.id = derive_id(external.ip(), rng);
-        self.overlay.change_id(now, self.id.key());
+        self.take_id(now, derive_id(external.ip(), rng));
         Some((external, Some(self.id)))
+    }
+
+    /// `by` refused a request sent at `sent`; if it is one of those that insist on BEP 42, and our
+    /// id was wrong then, asking again helps. A node that knows nobody takes the word of the first
+    /// that refuses it, once: all it can lose is a random id.
+    pub(super) fn may_ask_again(
+        &mut self,
+        now: Moment,
+        sent: Moment,
+        seen: SocketAddr,
+        rng: &mut ChaCha8Rng,
+    ) -> bool {
+        let is_ours = A::of(seen).is_some();
+        let is_wrong = is_ours && !id_matches(seen.ip(), &self.id);
+        if is_wrong && !self.believed_one && self.overlay.table().is_empty() {
+            self.believed_one = true;
+            self.take_id(now, derive_id(seen.ip(), rng));
+        }
+        self.id_since > sent && id_matches(seen.ip(), &self.id)
+    }
+
+    fn take_id(&mut self, now: Moment, id: Id) {
+        self.id = id;
+        self.id_since = now;
+        self.overlay.change_id(now, id.key());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use mainline::command::{Acknowledgements, Command, Failure, Item, Outcome, Progress};
 use mainline::item::{immutable_target, mutable_target};
-use mainline::wire::Id;
+use mainline::wire::{ErrorReply, Id, Message};
 use mainline::{MutableItem, Salt, Settings};
 
 use crate::world::{Place, World};
@@ -298,6 +298,37 @@ fn ids_follow_the_address_that_others_see() {
     }
     let (outcome, _) = world.perform(places[4], Command::FindNode(Id::new([1; 20])));
     assert!(matches!(outcome, Outcome::Nodes(nodes) if nodes.len() == 8));
+}
+
+/// Some nodes answer nobody whose id does not fit its address, and say which address that is.
+#[test]
+fn a_node_refused_for_its_id_mends_it_and_asks_again() {
+    let mut world = World::new(14);
+    let place = world.add("45.1.3.1:6881", Settings::default());
+    let before = id_of(&world, place);
+    world.command(place, Command::Bootstrap(vec!["46.1.1.1:1".parse().unwrap()]));
+    world.run_for(Duration::from_millis(1));
+    let query = world.sent_to("46.1.1.1:1").pop().unwrap();
+    let Ok(Message::Query(query)) = Message::decode(&query) else { panic!("no query") };
+    let mut refusal = Vec::new();
+    ErrorReply {
+        external: Some(place),
+        ..ErrorReply::new(query.transaction, 203, b"invalid node ID")
+    }
+    .encode(&mut refusal);
+    let sent = world.inject("46.1.1.1:1", place, &refusal);
+    assert_eq!(sent.len(), 1, "asked again");
+    assert_ne!(id_of(&world, place), before);
+    assert!(mainline::external::id_matches(place.ip(), &id_of(&world, place)));
+    // The same refusal of the new id is believed no more.
+    let Ok(Message::Query(query)) = Message::decode(&sent[0].1) else { panic!("no query") };
+    let mut refusal = Vec::new();
+    ErrorReply {
+        external: Some("45.9.9.9:1".parse().unwrap()),
+        ..ErrorReply::new(query.transaction, 203, b"invalid node ID")
+    }
+    .encode(&mut refusal);
+    assert!(world.inject("46.1.1.1:1", place, &refusal).is_empty());
 }
 
 #[test]

@@ -158,6 +158,16 @@ impl World {
         places
     }
 
+    /// What is on its way to an address, oldest first.
+    pub(crate) fn sent_to(&self, place: &str) -> Vec<Vec<u8>> {
+        let place: Place = place.parse().unwrap();
+        let under_way = self.queue.values().filter_map(|arrival| match arrival {
+            Arrival::Message { to, bytes, .. } if *to == place => Some(bytes.clone()),
+            _ => None,
+        });
+        under_way.collect()
+    }
+
     pub(crate) fn command(&mut self, at: Place, command: Command) -> OperationId {
         self.step(at, Input::Command(command)).unwrap()
     }
