@@ -101,7 +101,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "IP:PORT", value_delimiter = ',')]
     pub(crate) bootstrap: Vec<Endpoint>,
 
-    /// Join only through --bootstrap and the contacts of earlier runs; with neither, wait for others
+    /// Join only through --bootstrap and the contacts of earlier runs; with neither, wait
     #[arg(long)]
     pub(crate) no_default_bootstrap: bool,
 

@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Command;
 use crate::failure::Failure;
 
-/// Starts logging. `filter` is what the user asked for, by flag or `POLYKAD_LOG`; else `RUST_LOG` counts.
+/// Starts logging. `filter` is what the user asked for, by flag or `POLYKAD_LOG`; else `RUST_LOG`
+/// counts.
 pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failure> {
     let standard = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let filter = filter.or(standard.as_deref()).unwrap_or(match command {

@@ -1,7 +1,7 @@
 //! The `polykad` program: the command line over a node.
 //!
-//! `args` says what can be typed; each command then is one module: `serve`, `mainline`, `demo`. What
-//! a command prints goes through `output`, its failure is a `Failure`, and `main` alone turns that
+//! `args` says what can be typed; each command is one module: `serve`, `mainline`, `demo`. What a
+//! command prints goes through `output`, its failure is a `Failure`, and `main` alone turns that
 //! into a line on stderr and an exit code: 0 done, 1 not found or failed, 2 wrong use.
 #![forbid(unsafe_code)]
 
@@ -38,7 +38,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     logs::start(arguments.log.as_deref(), &arguments.command)?;
-    // One node is one task: a thread for it costs the least, per query and in memory. The demo is many.
+    // One node is one task: a thread for it costs the least, per query and in memory. The demo
+    // is many.
     let mut runtime = match arguments.command {
         Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
         Command::Serve(_) | Command::Mainline(_) => tokio::runtime::Builder::new_current_thread(),

@@ -1,5 +1,5 @@
-//! What people type, read: addresses, spans of time, targets and keys. Each refusal says what a good
-//! value looks like; clap puts the bad one in front of it.
+//! What people type, read: addresses, spans of time, targets and keys. Each refusal says what a
+//! good value looks like; clap puts the bad one in front of it.
 
 use core::fmt;
 use core::net::{Ipv6Addr, SocketAddr};

@@ -125,18 +125,18 @@ async fn report_on(node: &Joined, options: &ServeOptions) -> Result<(), Failure>
     }
 }
 
-/// One line: contacts, what is stored, what came and went since the last line.
+/// One line: contacts, what is stored, datagrams that came and went since the last line.
 fn status_line(before: &Status, now: &Status) -> String {
     let mut parts = vec![format!("up {}", short_span(now.uptime))];
     for (family, side) in sides(now) {
         let size = side.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
-        parts.push(format!("{family} {}{size}", count(side.good, "contact")));
+        parts.push(format!("{}{size} on {family}", count(side.good, "contact")));
     }
-    parts.extend(now.mainline.as_ref().map(|mainline| format!("stores {}", kept(mainline))));
+    parts.extend(now.mainline.as_ref().map(kept));
     let span = now.uptime.saturating_sub(before.uptime).max(Duration::from_millis(1));
     let rate = |now: u64, before: u64| per_second(now.saturating_sub(before), span);
     parts.push(format!(
-        "in {}, out {} datagrams/s",
+        "in {}/s, out {}/s",
         rate(now.traffic.received, before.traffic.received),
         rate(now.traffic.sent, before.traffic.sent)
     ));

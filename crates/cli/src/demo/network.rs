@@ -184,8 +184,8 @@ fn judge(got: &Result<(bool, Report), GetError>) -> (bool, Option<Report>) {
     }
 }
 
-/// Linux lets every address in 127/8 be bound; elsewhere only 127.0.0.1 is sure to exist. Numbers go
-/// to different /24 networks first, as nodes of different owners would have.
+/// Linux lets every address in 127/8 be bound; elsewhere only 127.0.0.1 is sure to exist. Each node
+/// has a /24 of its own, as nodes of different owners would.
 fn address(number: usize) -> SocketAddr {
     let ip = if cfg!(target_os = "linux") {
         let number = u32::try_from(number).unwrap_or(0);
