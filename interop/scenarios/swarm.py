@@ -199,9 +199,7 @@ def announcements(context, sessions):
 
     other = os.urandom(20)
     sessions[0].announce(other, 4712)
-    time.sleep(3)
-    got = context.mainline("get-peers", other.hex(), bootstrap=[OURS[4]])
-    named = got.code == 0 and "10.77.1.1:4712" in str(got.json.get("peers"))
+    named, got = context.find_peer(other, "10.77.1.1:4712", OURS[4])
     context.check("we find the peer libtorrent announced", named, got)
 
 

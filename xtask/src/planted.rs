@@ -69,9 +69,9 @@ fn lint(folder: &Path, package: Option<&str>) -> Result<Output, String> {
         Some(package) => run.args(["--package", package]),
         None => run.arg("--workspace"),
     };
-    let run = run.env("CARGO_TARGET_DIR", target_dir().join("planted-target"));
+    let run = run.env("CARGO_TARGET_DIR", target_dir());
     let run = run.args(["--", "--deny", "warnings"]);
-    if package.is_some() { run.output() } else { run.quiet().output() }
+    if package.is_some() { run.hushed().output() } else { run.quiet().output() }
 }
 
 /// A workspace of copies: the same manifests and lint settings, the protocol crates alone.

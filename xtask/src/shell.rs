@@ -13,6 +13,7 @@ pub(crate) struct Run {
     words: String,
     limit: Duration,
     quiet: bool,
+    hushed: bool,
 }
 
 /// How a program ended.
@@ -57,6 +58,7 @@ impl Run {
             words: Path::new(&program).file_name().unwrap_or_default().display().to_string(),
             limit: Duration::from_mins(30),
             quiet: false,
+            hushed: false,
         }
     }
 
@@ -98,6 +100,13 @@ impl Run {
         self
     }
 
+    /// Shows nothing even if it fails: for what is meant to fail.
+    pub(crate) fn hushed(mut self) -> Self {
+        self.quiet = true;
+        self.hushed = true;
+        self
+    }
+
     /// Runs to the end; an error only if the program can't be started.
     pub(crate) fn output(mut self) -> Result<Output, String> {
         if !self.quiet {
@@ -115,7 +124,7 @@ impl Run {
         let (success, timed_out) = wait(&mut child, self.limit);
         let [stdout, stderr] = [stdout, stderr]
             .map(|reader| reader.and_then(|reader| reader.join().ok()).unwrap_or_default());
-        if quiet && !success {
+        if quiet && !self.hushed && !success {
             eprintln!("$ {}\n{stdout}{stderr}", self.words);
         }
         if timed_out {

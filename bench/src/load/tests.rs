@@ -15,6 +15,7 @@ fn nobody_answers() {
         target: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9),
         source: Ipv4Addr::LOCALHOST,
         sources: 1,
+        spacing: 1,
         kind: Kind::Ping,
         pace: Pace::Rate(1000),
         duration: Duration::from_millis(50),
