@@ -38,7 +38,7 @@ pub trait Births<P: Protocol> {
 }
 
 /// Sees all that happens, and changes nothing.
-pub trait Observer<P: Protocol> {
+pub trait Observer<P: Protocol, B> {
     /// A message leaves `from`. `to` is `None` if nobody ever had that address.
     fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
         let _ = (now, from, to, message);
@@ -52,13 +52,20 @@ pub trait Observer<P: Protocol> {
         let _ = (now, from, to, message);
     }
     /// A node has handled what came in.
-    fn stepped(&mut self, now: Moment, place: Place, node: &P) {
-        let _ = (now, place, node);
+    fn stepped(&mut self, births: &B, now: Moment, place: Place, node: &P) {
+        let _ = (births, now, place, node);
     }
     /// A node has told its owner something. What is put on `agenda` comes back from
     /// [`Engine::advance`] at its time.
-    fn event(&mut self, now: Moment, place: Place, event: P::Event, agenda: &mut Agenda) {
-        let _ = (now, place, event, agenda);
+    fn event(
+        &mut self,
+        births: &B,
+        now: Moment,
+        place: Place,
+        event: P::Event,
+        agenda: &mut Agenda,
+    ) {
+        let _ = (births, now, place, event, agenda);
     }
 }
 
@@ -323,7 +330,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         &mut self,
         place: Place,
         command: P::Command,
-        observer: &mut impl Observer<P>,
+        observer: &mut impl Observer<P, B>,
     ) -> Option<OperationId> {
         self.wake_up(place);
         self.step(place, Input::Command(command), None, observer)
@@ -335,7 +342,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         claimed: Place,
         to: Place,
         message: &[u8],
-        observer: &mut impl Observer<P>,
+        observer: &mut impl Observer<P, B>,
     ) {
         let from = self.births.peer(claimed);
         self.wake_up(to);
@@ -344,7 +351,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     }
 
     /// Goes on until something scheduled comes back, or until `limit`.
-    pub fn advance(&mut self, limit: Moment, observer: &mut impl Observer<P>) -> Option<u64> {
+    pub fn advance(&mut self, limit: Moment, observer: &mut impl Observer<P, B>) -> Option<u64> {
         while let Some(event) = self.queue.pop_until(limit.as_micros()) {
             self.now = self.now.max(Moment::from_micros(event.at));
             match event.what {
@@ -357,13 +364,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         None
     }
 
-    fn deliver(
-        &mut self,
-        from: Place,
-        to: Place,
-        buffer: u32,
-        observer: &mut impl Observer<P>,
-    ) {
+    fn deliver(&mut self, from: Place, to: Place, buffer: u32, observer: &mut impl Observer<P, B>) {
         let message = self.outlet.slab.take(buffer);
         self.wake_up(to);
         if self.node(to).is_some() {
@@ -378,7 +379,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         self.outlet.slab.free(buffer, message);
     }
 
-    fn wake(&mut self, place: Place, at: u64, observer: &mut impl Observer<P>) {
+    fn wake(&mut self, place: Place, at: u64, observer: &mut impl Observer<P, B>) {
         let Some(host) = self.hosts.get_mut(place as usize) else { return };
         if host.wake != at {
             return;
@@ -401,7 +402,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         place: Place,
         input: Input<'_, P>,
         from: Option<P::Peer>,
-        observer: &mut impl Observer<P>,
+        observer: &mut impl Observer<P, B>,
     ) -> Option<OperationId> {
         let host = self.hosts.get_mut(place as usize)?;
         let mut node = host.node.take()?;
@@ -409,7 +410,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         let operation = step(&mut *node, self.now, input, &mut self.outlet);
         self.work.events += 1;
         let due = node.next_timeout();
-        observer.stepped(self.now, place, &node);
+        observer.stepped(&self.births, self.now, place, &node);
         let only_answered = from.is_some()
             && due == due_before
             && self.outlet.events.is_empty()
@@ -424,7 +425,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         self.send_all(place, observer);
         let mut events = core::mem::take(&mut self.outlet.events);
         for event in events.drain(..) {
-            observer.event(self.now, place, event, &mut self.agenda);
+            observer.event(&self.births, self.now, place, event, &mut self.agenda);
         }
         self.outlet.events = events;
         while let Some((at, code)) = self.agenda.pop() {
@@ -433,7 +434,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         operation
     }
 
-    fn send_all(&mut self, from: Place, observer: &mut impl Observer<P>) {
+    fn send_all(&mut self, from: Place, observer: &mut impl Observer<P, B>) {
         let mut sent = core::mem::take(&mut self.outlet.sent);
         for (transmit, buffer) in sent.drain(..) {
             self.send(from, transmit, buffer, observer);
@@ -446,7 +447,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         from: Place,
         transmit: Transmit<P::Peer>,
         buffer: u32,
-        observer: &mut impl Observer<P>,
+        observer: &mut impl Observer<P, B>,
     ) {
         let to = self.births.place(transmit.to);
         let sequence = self.next_sequence(from);

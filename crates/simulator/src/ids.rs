@@ -69,13 +69,11 @@ mod about {
 
 impl Ids {
     /// `count` nodes. `id` makes the id of the node at an address from a stream of its own.
-    pub fn new(
-        seed: u64,
-        count: u32,
-        mut id: impl FnMut(SocketAddrV4, &mut Draw) -> Id,
-    ) -> Self {
+    pub fn new(seed: u64, count: u32, mut id: impl FnMut(SocketAddrV4, &mut Draw) -> Id) -> Self {
         let mut nodes: Vec<(Id, u32)> = (0..count)
-            .map(|host| (id(host_address(host), &mut Draw::new(seed, about::ID, host.into())), host))
+            .map(|host| {
+                (id(host_address(host), &mut Draw::new(seed, about::ID, host.into())), host)
+            })
             .collect();
         nodes.sort_unstable();
         let mut places = vec![0; nodes.len()];

@@ -1,11 +1,15 @@
-//! Mainline in the simulator: the shipped [`mainline::Node`], unchanged.
+//! Mainline in the simulator: the shipped [`mainline::Node`], unchanged, and those among its nodes
+//! that do not play by the rules.
+
+mod resident;
 
 use core::net::{SocketAddr, SocketAddrV4};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kademlia::table::Member;
 use kademlia::{Contact, Moment, Rtt, Standing};
-use mainline::command::{Command, Event, Outcome, Progress};
+use mainline::command::{Command, Event, Outcome, Progress, Stored};
 use mainline::external::derive_id;
 use mainline::item::immutable_target;
 use mainline::node::{Node, Settings};
@@ -14,8 +18,9 @@ use mainline::wire;
 use crate::engine::{Births, Place};
 use crate::ids::{Id, Ids};
 use crate::net::Net;
-use crate::network::{Ending, Luggage, Network, News, NodeStanding, Wish};
+use crate::network::{Ending, Network, News, NodeStanding, Wish};
 use crate::random::{Draw, mix2};
+pub use resident::Resident;
 
 /// How nodes are born in steady state.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +30,6 @@ pub struct Birth {
     /// How long ago a contact was heard of last, at most. With zero no contact is due for a check
     /// and no table for a refresh in the first quarter of an hour.
     pub silence: Duration,
-    /// Of so many nodes that could have a place in a bucket, the nearest has it.
-    pub candidates: usize,
 }
 
 /// A network of Mainline nodes.
@@ -37,6 +40,8 @@ pub struct MainlineNetwork {
     settings: Settings,
     birth: Birth,
     net: Net,
+    /// What nodes have written to their disks.
+    disks: BTreeMap<Place, Vec<Stored>>,
 }
 
 /// Names of what is drawn.
@@ -58,7 +63,12 @@ impl MainlineNetwork {
     /// `count` nodes, whose ids follow from their addresses (BEP 42).
     pub fn new(seed: u64, count: u32, settings: Settings, birth: Birth, net: Net) -> Self {
         let ids = Ids::new(seed, count, derived);
-        Self { seed, ids, settings, birth, net }
+        Self { seed, ids, settings, birth, net, disks: BTreeMap::new() }
+    }
+
+    /// Marks a share of the nodes as not there at the beginning; see [`Ids::set_absent`].
+    pub fn set_absent(&mut self, share: f64, stale: f64) {
+        self.ids.set_absent(share, stale);
     }
 
     fn settings_of(&self, place: Place) -> Settings {
@@ -106,8 +116,8 @@ fn derived(address: SocketAddrV4, draw: &mut Draw) -> Id {
     *derive_id((*address.ip()).into(), draw).as_bytes()
 }
 
-impl Births<Node> for MainlineNetwork {
-    fn born(&self, place: Place) -> Node {
+impl Births<Resident> for MainlineNetwork {
+    fn born(&self, place: Place) -> Resident {
         let seed = Draw::new(self.seed, about::SEED, place.into()).seed();
         let mut node = Node::new(self.settings_of(place), seed);
         let table = self.settings.table;
@@ -115,7 +125,7 @@ impl Births<Node> for MainlineNetwork {
         let mut members = Vec::with_capacity(32 * size);
         self.ids.table(place, size, |other| members.push(self.member(place, other)));
         node.settle(members, self.refresh_at(place));
-        node
+        Resident::Honest(node)
     }
 
     fn first_timeout(&self, place: Place) -> Option<Moment> {
@@ -139,7 +149,7 @@ impl Births<Node> for MainlineNetwork {
 }
 
 impl Network for MainlineNetwork {
-    type Node = Node;
+    type Node = Resident;
 
     fn ids(&self) -> &Ids {
         &self.ids
@@ -153,22 +163,52 @@ impl Network for MainlineNetwork {
         self.ids.add(derived)
     }
 
-    fn fresh(&self, place: Place, incarnation: u32, _now: Moment) -> Node {
+    fn fresh(&self, place: Place, incarnation: u32, _now: Moment) -> Resident {
         let about = mix2(about::SEED, incarnation.into());
         let seed = Draw::new(self.seed, about, place.into()).seed();
-        Node::new(self.settings_of(place), seed)
+        Resident::Honest(Node::new(self.settings_of(place), seed))
     }
 
-    fn luggage(&self, node: &Node, _now: Moment) -> Luggage {
-        let contacts: Vec<_> = node.contacts().collect();
-        Luggage { contacts: self.places(&contacts) }
+    fn is_honest(&self, _place: Place) -> bool {
+        true
     }
 
-    fn unpack(&self, node: &mut Node, luggage: &Luggage) {
-        node.restore_contacts(luggage.contacts.iter().map(|place| Contact {
+    fn is_reachable(&self, place: Place) -> bool {
+        !self.net.is_behind_nat(place)
+    }
+
+    fn persist(&mut self, place: Place, event: &Event) {
+        if let Event::Stored(stored) = event {
+            let disk = self.disks.entry(place).or_default();
+            // What is put again replaces what was there.
+            disk.retain(|other| !is_same(other, stored));
+            disk.push(stored.clone());
+        }
+    }
+
+    fn luggage(&self, node: &Resident) -> Vec<Place> {
+        self.contacts(node)
+    }
+
+    fn unpack(&mut self, place: Place, node: &mut Resident, contacts: &[Place]) {
+        let Resident::Honest(node) = node;
+        node.restore_contacts(contacts.iter().map(|place| Contact {
             key: self.ids.key(*place),
             address: self.ids.address(*place).into(),
         }));
+        for stored in self.disks.get(&place).into_iter().flatten() {
+            node.restore(stored.clone());
+        }
+    }
+
+    fn contacts(&self, node: &Resident) -> Vec<Place> {
+        let Resident::Honest(node) = node;
+        let contacts: Vec<_> = node.contacts().collect();
+        self.places(&contacts)
+    }
+
+    fn is_answer(message: &[u8]) -> bool {
+        matches!(wire::Message::decode(message), Ok(wire::Message::Response(_)))
     }
 
     fn command(&self, wish: &Wish) -> Command {
@@ -209,28 +249,29 @@ impl Network for MainlineNetwork {
         match event {
             Event::Progress(id, Progress::Peers(_) | Progress::Item(_)) => Some(News::Found(*id)),
             Event::Progress(id, Progress::Announced(who)) => {
-                Some(News::Stored(*id, who.stored.len()))
+                Some(News::Stored(*id, self.places(&who.stored)))
             }
             Event::Done(id, outcome, report) => {
-                let mut ending = Ending {
+                let ending = Ending {
                     asked: report.asked,
                     failed: report.failed,
                     hops: report.hops,
                     elapsed: report.elapsed,
                     ..self.ending(outcome)
                 };
-                ending.elapsed = report.elapsed;
                 Some(News::Done(*id, ending))
             }
             _ => None,
         }
     }
 
-    fn check(&self, node: &Node) -> Result<(), &'static str> {
+    fn check(&self, node: &Resident) -> Result<(), &'static str> {
+        let Resident::Honest(node) = node;
         node.check_invariants()
     }
 
-    fn standing(&self, node: &Node, now: Moment) -> NodeStanding {
+    fn standing(&self, node: &Resident, now: Moment) -> NodeStanding {
+        let Resident::Honest(node) = node;
         let status = node.status(now);
         let census = status.v4.map(|side| side.census).unwrap_or_default();
         NodeStanding {
@@ -249,9 +290,23 @@ impl MainlineNetwork {
             Outcome::Nodes(nodes) => Ending { nodes: self.places(nodes), ..fulfilled },
             Outcome::Peers(peers) => Ending { fulfilled: !peers.is_empty(), ..Ending::default() },
             Outcome::Item(item) => Ending { fulfilled: item.is_some(), ..Ending::default() },
-            Outcome::Stored(who) => Ending { stored: who.stored.len(), ..fulfilled },
+            Outcome::Stored(who) => Ending { nodes: self.places(&who.stored), ..fulfilled },
             Outcome::Pong { .. } | Outcome::Scrape { .. } | Outcome::Sample(_) => fulfilled,
             _ => Ending::default(),
+        }
+    }
+}
+
+/// Whether two records are about the same peer or item.
+fn is_same(a: &Stored, b: &Stored) -> bool {
+    match (a, b) {
+        (
+            Stored::Peer { info_hash: a, peer: p, .. },
+            Stored::Peer { info_hash: b, peer: q, .. },
+        ) => a == b && p == q,
+        (Stored::Item { item: a, .. }, Stored::Item { item: b, .. }) => a == b,
+        (Stored::Peer { .. }, Stored::Item { .. }) | (Stored::Item { .. }, Stored::Peer { .. }) => {
+            false
         }
     }
 }

@@ -23,27 +23,30 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn add(&mut self) -> Place;
     /// The node at a place, as one that knows nobody yet, which begins at `now`.
     fn fresh(&self, place: Place, incarnation: u32, now: Moment) -> <Self as Network>::Node;
-    /// What a node that leaves takes along, on its disk, for when it returns.
-    fn luggage(&self, node: &<Self as Network>::Node, now: Moment) -> Luggage;
-    /// Gives a node that returns what it had taken along.
-    fn unpack(&self, node: &mut <Self as Network>::Node, luggage: &Luggage);
+    /// Whether the node at a place plays by the rules.
+    fn is_honest(&self, place: Place) -> bool;
+    /// Whether others can ask the node at a place.
+    fn is_reachable(&self, place: Place) -> bool;
+    /// Writes to a node's disk what an event says must be kept.
+    fn persist(&mut self, place: Place, event: &<<Self as Network>::Node as Protocol>::Event);
+    /// The contacts that a node takes along when it leaves.
+    fn luggage(&self, node: &<Self as Network>::Node) -> Vec<Place>;
+    /// Gives a node that returns the contacts it had taken along, and its disk.
+    fn unpack(&mut self, place: Place, node: &mut <Self as Network>::Node, contacts: &[Place]);
     /// What to ask a node for, to fulfil a wish.
     fn command(&self, wish: &Wish) -> <<Self as Network>::Node as Protocol>::Command;
     /// What is stored under, and looked for, for a wish.
     fn target(&self, wish: &Wish) -> Option<Id>;
     /// What an event says about a wish.
     fn news(&self, event: &<<Self as Network>::Node as Protocol>::Event) -> Option<News>;
+    /// Who is in a node's table.
+    fn contacts(&self, node: &<Self as Network>::Node) -> Vec<Place>;
+    /// Whether a message answers another.
+    fn is_answer(message: &[u8]) -> bool;
     /// What must hold of a node at any time.
     fn check(&self, node: &<Self as Network>::Node) -> Result<(), &'static str>;
     /// How a node stands.
     fn standing(&self, node: &<Self as Network>::Node, now: Moment) -> NodeStanding;
-}
-
-/// A node's disk.
-#[derive(Clone, Debug, Default)]
-pub struct Luggage {
-    /// Contacts that answered when they were last asked.
-    pub contacts: Vec<Place>,
 }
 
 /// What the owner of a node wants.
@@ -72,8 +75,8 @@ pub enum Wish {
 pub enum News {
     /// The first result is here.
     Found(OperationId),
-    /// It has been stored by so many, and will be stored again.
-    Stored(OperationId, usize),
+    /// It has been stored by these, and will be stored again.
+    Stored(OperationId, Vec<Place>),
     /// It is over.
     Done(OperationId, Ending),
 }
@@ -83,10 +86,8 @@ pub enum News {
 pub struct Ending {
     /// Whether it was fulfilled.
     pub fulfilled: bool,
-    /// Nodes found, closest first.
+    /// Nodes found, closest first, or those that stored it.
     pub nodes: Vec<Place>,
-    /// Nodes that stored it.
-    pub stored: usize,
     /// Requests sent.
     pub asked: u32,
     /// Requests unanswered.

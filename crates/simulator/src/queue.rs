@@ -85,8 +85,11 @@ impl<T: Copy> Queue<T> {
             (Some(event), Some(Late(late))) => late.order() < event.order(),
             (event, _) => event.is_none(),
         };
-        let first =
-            if is_late { self.late.peek().map(|late| late.0.at) } else { self.current.last().map(|event| event.at) };
+        let first = if is_late {
+            self.late.peek().map(|late| late.0.at)
+        } else {
+            self.current.last().map(|event| event.at)
+        };
         if first? > limit {
             return None;
         }
@@ -163,7 +166,8 @@ impl<T: Copy> Queue<T> {
     fn enter(&mut self, era: u64) {
         self.era = era;
         self.served = Some((era << WHEEL_BITS) - 1);
-        while let Some(entry) = self.beyond.first_entry().filter(|e| *e.key() <= era >> WHEEL_BITS) {
+        while let Some(entry) = self.beyond.first_entry().filter(|e| *e.key() <= era >> WHEEL_BITS)
+        {
             for event in entry.remove() {
                 self.file(event);
             }

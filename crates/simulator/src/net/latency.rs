@@ -78,7 +78,8 @@ impl Model {
         let step = PAIRS as usize / BINS;
         let apart = apart.into_iter().skip(step / 2).step_by(step).collect();
         #[expect(clippy::cast_precision_loss, reason = "a thousand bins")]
-        let micros = (0..BINS).map(|bin| quantile(percentiles_ms, (bin as f64 + 0.5) / BINS as f64));
+        let micros =
+            (0..BINS).map(|bin| quantile(percentiles_ms, (bin as f64 + 0.5) / BINS as f64));
         Self { apart, micros: micros.collect() }
     }
 
@@ -106,8 +107,13 @@ fn quantile(percentiles_ms: &[f64; 11], rank: f64) -> u32 {
 }
 
 /// Regions: their weight, and where they are, in units of the world's width.
-const REGIONS: [(f64, f64, f64); 5] =
-    [(0.20, 0.15, 0.5), (0.40, 0.28, 0.5), (0.76, 0.52, 0.55), (0.94, 0.85, 0.45), (1.0, 0.45, 0.1)];
+const REGIONS: [(f64, f64, f64); 5] = [
+    (0.20, 0.15, 0.5),
+    (0.40, 0.28, 0.5),
+    (0.76, 0.52, 0.55),
+    (0.94, 0.85, 0.45),
+    (1.0, 0.45, 0.1),
+];
 
 /// How far two nodes are apart: the way between them, their access lines, and detours.
 #[expect(clippy::cast_possible_truncation, reason = "single precision is plenty")]
@@ -154,7 +160,9 @@ pub enum MatrixError {
         field: String,
     },
     /// It is not square.
-    #[error("line {line} has {fields} fields where the first has {expected}: the matrix is not square")]
+    #[error(
+        "line {line} has {fields} fields where the first has {expected}: the matrix is not square"
+    )]
     Shape {
         /// The line, from 1.
         line: usize,

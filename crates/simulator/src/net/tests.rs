@@ -17,7 +17,7 @@ fn trouble_comes_as_often_as_asked() {
     let quiet = NetSettings::default;
     let check = |settings: NetSettings, hit: fn(&Carried) -> bool, expected: f64| {
         let found = share(settings, hit);
-        assert!((found - expected).abs() < 0.02, "{found} for {expected}");
+        assert!((found - expected).abs() < 0.03, "{found} for {expected}");
     };
     check(quiet(), |c| c.first.is_err() || c.second.is_some(), 0.0);
     check(NetSettings { loss: 0.2, ..quiet() }, |c| c.first == Err(Fate::Lost), 0.2);

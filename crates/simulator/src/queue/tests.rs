@@ -21,7 +21,8 @@ fn ahead() -> impl Strategy<Value = u64> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![3 => ahead().prop_map(Step::Push), 2 => ahead().prop_map(Step::PopUntil)];
+    let step =
+        prop_oneof![3 => ahead().prop_map(Step::Push), 2 => ahead().prop_map(Step::PopUntil)];
     prop::collection::vec(step, 1..300)
 }
 

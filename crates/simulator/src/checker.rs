@@ -1,0 +1,134 @@
+//! Checkers: what must hold of any run, watched from outside of the nodes.
+//!
+//! Each is a file of its own. A finding says when and where; with the run's seed that reproduces it.
+
+mod answered;
+mod invariants;
+mod own_mail;
+mod reflection;
+mod timers;
+
+use kademlia::Moment;
+
+use crate::engine::Place;
+use crate::network::Network;
+
+/// Something that must not happen and did.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Finding {
+    /// Which checker found it.
+    pub checker: &'static str,
+    /// When, in microseconds of virtual time.
+    pub at_micros: u64,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub what: String,
+}
+
+/// Watches for one kind of fault.
+pub trait Checker<N: Network> {
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// A message leaves.
+    fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) -> Verdict {
+        let _ = (now, from, to, message);
+        Ok(())
+    }
+    /// A message is about to be handled.
+    fn arrived(&mut self, now: Moment, from: Place, to: Place, message: &[u8]) -> Verdict {
+        let _ = (now, from, to, message);
+        Ok(())
+    }
+    /// A node has handled something.
+    fn stepped(&mut self, network: &N, now: Moment, place: Place, node: &N::Node) -> Verdict {
+        let _ = (network, now, place, node);
+        Ok(())
+    }
+    /// What it measured, by name.
+    fn measures(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+}
+
+/// Whether all is well, or what is not.
+pub type Verdict = Result<(), String>;
+
+/// All checkers of a run.
+pub struct Checkers<N: Network> {
+    each: Vec<Box<dyn Checker<N>>>,
+    /// One step in so many is looked at closely.
+    every: u64,
+    steps: u64,
+    findings: Vec<Finding>,
+}
+
+/// Findings kept; after that many more say nothing new.
+const MAX_FINDINGS: usize = 100;
+
+impl<N: Network + 'static> Checkers<N> {
+    /// All checkers. `joined`: nodes joined for real, so tables have a history. `every`: one step in
+    /// so many is looked at closely.
+    pub fn new(joined: bool, every: u64) -> Self {
+        let mut each: Vec<Box<dyn Checker<N>>> = vec![
+            Box::new(own_mail::OwnMail),
+            Box::new(reflection::Reflection::default()),
+            Box::new(timers::Timers::default()),
+            Box::new(invariants::Invariants),
+        ];
+        if joined {
+            each.push(Box::new(answered::Answered::default()));
+        }
+        Self { each, every: every.max(1), steps: 0, findings: Vec::new() }
+    }
+
+    /// What was found.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// What was measured.
+    pub fn measures(&self) -> Vec<(&'static str, f64)> {
+        self.each.iter().flat_map(|checker| checker.measures()).collect()
+    }
+
+    /// Notes something found elsewhere.
+    pub fn note(&mut self, checker: &'static str, now: Moment, place: Place, what: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            let at_micros = now.as_micros();
+            self.findings.push(Finding { checker, at_micros, place, what });
+        }
+    }
+
+    pub(crate) fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
+        self.ask(now, from, |checker| checker.sent(now, from, to, message));
+    }
+
+    pub(crate) fn arrived(&mut self, now: Moment, from: Place, to: Place, message: &[u8]) {
+        self.ask(now, to, |checker| checker.arrived(now, from, to, message));
+    }
+
+    pub(crate) fn stepped(&mut self, network: &N, now: Moment, place: Place, node: &N::Node) {
+        self.steps += 1;
+        if self.steps.is_multiple_of(self.every) {
+            self.ask(now, place, |checker| checker.stepped(network, now, place, node));
+        }
+    }
+
+    fn ask(
+        &mut self,
+        now: Moment,
+        place: Place,
+        mut question: impl FnMut(&mut dyn Checker<N>) -> Verdict,
+    ) {
+        let mut found = Vec::new();
+        for checker in &mut self.each {
+            if let Err(what) = question(&mut **checker) {
+                found.push((checker.name(), what));
+            }
+        }
+        for (name, what) in found {
+            self.note(name, now, place, what);
+        }
+    }
+}

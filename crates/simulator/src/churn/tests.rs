@@ -1,0 +1,55 @@
+use super::*;
+
+fn kad() -> Sessions {
+    let churn = Churn {
+        model: ChurnModel::Kad,
+        session: None,
+        absence: None,
+        session_shape: None,
+        absence_shape: None,
+        trace: None,
+        keeps_disk: false,
+        daily_wave: 0.0,
+    };
+    Sessions::new(&churn, 1)
+}
+
+#[test]
+fn gamma_is_gamma() {
+    for (x, expected) in [(1.0, 1.0), (5.0, 24.0), (0.5, 1.772_453_85), (2.626, 1.458)] {
+        assert!((gamma(x) / expected - 1.0).abs() < 1e-3, "{x}: {}", gamma(x));
+    }
+}
+
+#[test]
+fn sessions_have_the_measured_median() {
+    let sessions = kad();
+    let mut lengths: Vec<_> =
+        (0..10_000).filter_map(|p| sessions.length(p, 0, true, Duration::ZERO)).collect();
+    lengths.sort_unstable();
+    // scale · ln 2 ^ (1 / shape): 94 minutes, as goals say.
+    let median = lengths[5000].as_secs_f64() / 60.0;
+    assert!((88.0..100.0).contains(&median), "{median}");
+    assert!((0.15..0.35).contains(&sessions.availability()), "{}", sessions.availability());
+}
+
+#[test]
+fn who_is_met_stays_longer() {
+    let sessions = kad();
+    let mut rests: Vec<_> = (0..10_000).filter_map(|p| sessions.rest(p, true)).collect();
+    rests.sort_unstable();
+    // The median residual life of those online is 262 minutes.
+    let median = rests[5000].as_secs_f64() / 60.0;
+    assert!((200.0..320.0).contains(&median), "{median}");
+}
+
+#[test]
+fn traces_are_read() {
+    assert_eq!(
+        parse_turn("1.5, 7, join"),
+        Some(Turn { at: Duration::from_millis(1500), place: 7, joins: true })
+    );
+    for wrong in ["", "1,2", "x,2,join", "1,2,stay", "1,2,join,3", "-1,2,join"] {
+        assert_eq!(parse_turn(wrong), None, "{wrong}");
+    }
+}

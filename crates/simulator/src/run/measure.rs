@@ -1,0 +1,285 @@
+//! What a run measures: samples on the way, judgements of results, and the figures at the end.
+
+use std::collections::BTreeMap;
+
+use kademlia::Key;
+
+use super::{Run, SAMPLES};
+use crate::engine::{Engine, Place};
+use crate::ids::Id;
+use crate::network::Network;
+use crate::recorder::{Kinds, Operation};
+use crate::report::RunReport;
+use crate::scenario::WorkKind;
+use crate::stats::{Distribution, to_f64};
+
+/// Curves over time, and sums of judgements.
+#[derive(Debug, Default)]
+pub(super) struct Curves {
+    /// By name: (seconds since the start, value).
+    over_time: BTreeMap<&'static str, Vec<(f64, f64)>>,
+    last: (u64, u64, u64),
+    /// Lookups judged, whether they found the closest node, and the share of the closest found.
+    judged: u64,
+    exact: u64,
+    recall: f64,
+    /// Stores judged, and the share of holders that are among the closest.
+    stores: u64,
+    overlap: f64,
+    /// Gets and seeks since the last sample, and those that found something.
+    asked: u64,
+    found: u64,
+    /// Gets that failed though a holder among the closest was there.
+    missed: u64,
+}
+
+/// Nodes looked at for one sample.
+const LOOKED_AT: usize = 200;
+/// Results compared with the truth.
+const MAX_JUDGED: u64 = 20_000;
+
+impl Curves {
+    fn add(&mut self, name: &'static str, at: f64, value: f64) {
+        self.over_time.entry(name).or_default().push((at, value));
+    }
+
+    /// How many of the holders are among the nodes closest to the target.
+    pub(super) fn overlap_stored<N: Network>(
+        &mut self,
+        engine: &Engine<N::Node, N>,
+        target: &Id,
+        holders: &[Place],
+    ) {
+        if self.stores >= MAX_JUDGED {
+            return;
+        }
+        self.stores += 1;
+        self.overlap += share_of(holders, &closest(engine, target, holders.len()));
+    }
+}
+
+fn share_of(found: &[Place], truth: &[Place]) -> f64 {
+    let hits = truth.iter().filter(|place| found.contains(place)).count();
+    to_f64(hits as u64) / to_f64(truth.len().max(1) as u64)
+}
+
+/// The honest nodes closest to a target that are there.
+fn closest<N: Network>(engine: &Engine<N::Node, N>, target: &Id, many: usize) -> Vec<Place> {
+    let network = engine.births();
+    let ids = network.ids();
+    let mut found = ids.closest(target, many, |place| {
+        engine.is_present(place) && network.is_honest(place) && network.is_reachable(place)
+    });
+    // Those that came later are behind the sorted ones.
+    let key = Key::from(*target);
+    let base = u32::try_from(ids.base()).unwrap_or(u32::MAX);
+    let all = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    found.extend((base..all).filter(|place| {
+        engine.is_present(*place) && network.is_honest(*place) && network.is_reachable(*place)
+    }));
+    found.sort_by_cached_key(|place| key.distance(&ids.key(*place)));
+    found.truncate(many);
+    found
+}
+
+impl<N: Network + 'static> Run<'_, N> {
+    /// Compares what a lookup found with the truth.
+    pub(super) fn judge_find(&mut self, operation: &Operation, nodes: &[Place]) {
+        if self.curves.judged >= MAX_JUDGED {
+            return;
+        }
+        let many = self.scenario.node.closest.unwrap_or(8);
+        let truth = closest(&self.engine, &operation.target, many);
+        self.curves.judged += 1;
+        self.curves.exact += u64::from(nodes.first() == truth.first());
+        self.curves.recall += share_of(nodes, &truth);
+    }
+
+    /// A value was looked for.
+    pub(super) fn judge_get(&mut self, _place: Place, operation: &Operation, found: bool) {
+        let found = found || operation.found;
+        self.curves.asked += 1;
+        self.curves.found += u64::from(found);
+        let key = (operation.kind == WorkKind::Get, operation.number);
+        if found {
+            return;
+        }
+        let Some(holders) = self.stored.get(&key) else { return };
+        let many = self.scenario.node.closest.unwrap_or(8);
+        let truth = closest(&self.engine, &operation.target, many);
+        if holders.iter().any(|holder| truth.contains(holder)) {
+            self.curves.missed += 1;
+        }
+    }
+
+    /// A look at how things are.
+    pub(super) fn sample(&mut self) {
+        let at = self.engine.now().since(self.inputs.start).as_secs_f64();
+        let span = self.scenario.duration.0.as_secs_f64() / f64::from(SAMPLES);
+        let places = u32::try_from(self.engine.places()).unwrap_or(u32::MAX);
+        let present = (0..places).filter(|place| self.engine.is_present(*place)).count() as u64;
+        let (messages, bytes) = self.recorder.traffic();
+        let events = self.engine.work().events;
+        let last = self.curves.last;
+        let rate = |now: u64, before: u64| to_f64(now - before) / span / to_f64(present.max(1));
+        self.curves.add("nodes", at, to_f64(present));
+        self.curves.add("bytes_per_node_per_s", at, rate(bytes, last.1));
+        self.curves.add("messages_per_node_per_s", at, rate(messages, last.0));
+        self.curves.last = (messages, bytes, events);
+        self.sample_survival(at);
+        self.sample_tables(at);
+    }
+
+    /// The share of stored values with a holder that is there, and of gets that succeed.
+    fn sample_survival(&mut self, at: f64) {
+        if self.curves.asked > 0 {
+            let share = to_f64(self.curves.found) / to_f64(self.curves.asked);
+            self.curves.add("found", at, share);
+            (self.curves.asked, self.curves.found) = (0, 0);
+        }
+        if self.stored.is_empty() {
+            return;
+        }
+        let alive = |holders: &[Place]| holders.iter().any(|place| self.engine.is_present(*place));
+        let survive = self.stored.values().filter(|holders| alive(holders)).count();
+        let share = to_f64(survive as u64) / to_f64(self.stored.len() as u64);
+        self.curves.add("survival", at, share);
+    }
+
+    /// How fresh tables are: the share of their contacts that are there.
+    fn sample_tables(&mut self, at: f64) {
+        let (mut contacts, mut there) = (0_u64, 0_u64);
+        let places = self.engine.places();
+        let step = (places / LOOKED_AT).max(1);
+        for place in (0..places).step_by(step) {
+            let Some(node) = u32::try_from(place).ok().and_then(|p| self.engine.node(p)) else {
+                continue;
+            };
+            for contact in self.engine.births().contacts(node) {
+                contacts += 1;
+                there += u64::from(self.engine.is_present(contact));
+            }
+        }
+        if contacts > 0 {
+            self.curves.add("fresh_contacts", at, to_f64(there) / to_f64(contacts));
+        }
+    }
+
+    /// The figures.
+    pub(super) fn report(mut self) -> RunReport {
+        let mut metrics = BTreeMap::new();
+        let mut put = |name: String, value: f64| {
+            metrics.insert(name, value);
+        };
+        let mut distributions = BTreeMap::new();
+        for (kind, kinds) in self.recorder.kinds() {
+            let name = kind.name();
+            for (metric, value) in figures(kinds) {
+                put(format!("{name}.{metric}"), value);
+            }
+            distributions.insert(format!("{name}.latency"), kinds.latency.cumulated());
+            if kinds.first.count() > 0 {
+                distributions.insert(format!("{name}.first"), kinds.first.cumulated());
+            }
+            if kinds.hops.count() > 0 {
+                distributions.insert(format!("{name}.hops"), kinds.hops.cumulated());
+            }
+        }
+        let curves = &self.curves;
+        if curves.judged > 0 {
+            put("find.exact".into(), to_f64(curves.exact) / to_f64(curves.judged));
+            put("find.recall".into(), curves.recall / to_f64(curves.judged));
+        }
+        if curves.stores > 0 {
+            put("stored.overlap".into(), curves.overlap / to_f64(curves.stores));
+        }
+        put("get.missed".into(), to_f64(curves.missed));
+        for name in ["survival", "fresh_contacts", "nodes"] {
+            if let Some((_, value)) = curves.over_time.get(name).and_then(|curve| curve.last()) {
+                put(format!("{name}.end"), *value);
+            }
+        }
+        self.put_traffic(&mut put);
+        if let Some(checkers) = self.recorder.checkers() {
+            for (name, value) in checkers.measures() {
+                put(name.to_owned(), value);
+            }
+        }
+        let findings = self.recorder.checkers().map(|c| c.findings().to_vec()).unwrap_or_default();
+        put("findings".into(), to_f64(findings.len() as u64));
+        RunReport {
+            seed: self.inputs.seed,
+            trace_hash: format!("{:016x}", self.engine.trace().hash()),
+            metrics,
+            distributions,
+            over_time: core::mem::take(&mut self.curves.over_time)
+                .into_iter()
+                .map(|(name, curve)| (name.to_owned(), curve))
+                .collect(),
+            findings,
+        }
+    }
+
+    fn put_traffic(&self, put: &mut impl FnMut(String, f64)) {
+        let work = self.engine.work();
+        put("events".into(), to_f64(work.events));
+        put("lost".into(), to_f64(work.lost));
+        for (fate, count) in self.recorder.fates() {
+            put(format!("lost.{}", format!("{fate:?}").to_lowercase()), to_f64(*count));
+        }
+        let (messages, bytes) = self.recorder.traffic();
+        let seconds = self.scenario.duration.0.as_secs_f64();
+        let nodes = self.curves.over_time.get("nodes");
+        let mean_nodes = nodes.map_or(0.0, |curve| {
+            curve.iter().map(|(_, nodes)| nodes).sum::<f64>() / to_f64(curve.len().max(1) as u64)
+        });
+        let node_seconds = (seconds * mean_nodes).max(1.0);
+        put("messages".into(), to_f64(messages));
+        put("node.messages_per_s".into(), to_f64(messages) / node_seconds);
+        put("node.bytes_per_s".into(), to_f64(bytes) / node_seconds);
+        let mut load = Distribution::default();
+        let everybody = (0..).zip(self.recorder.received());
+        for (_, received) in everybody.filter(|(place, _)| self.engine.is_present(*place)) {
+            load.add(u64::from(*received));
+        }
+        let mean = load.mean().max(f64::EPSILON);
+        put("load.max_over_mean".into(), to_f64(load.max()) / mean);
+        put("load.p99_over_mean".into(), load.quantile(0.99) / mean);
+        let (mut awake, mut contacts, mut values) = (0_u64, 0_u64, 0_u64);
+        for (_, node) in self.engine.awake() {
+            let standing = self.engine.births().standing(node, self.engine.now());
+            awake += 1;
+            contacts += standing.contacts as u64;
+            values += standing.values as u64;
+        }
+        put("nodes.awake".into(), to_f64(awake));
+        put("nodes.contacts".into(), to_f64(contacts) / to_f64(awake.max(1)));
+        put("nodes.values".into(), to_f64(values) / to_f64(awake.max(1)));
+    }
+}
+
+/// The figures of one kind of wish.
+fn figures(kinds: &Kinds) -> Vec<(&'static str, f64)> {
+    let ended = kinds.fulfilled + kinds.failed;
+    let ms = |distribution: &Distribution, share: f64| distribution.quantile(share) / 1000.0;
+    let mut figures = vec![
+        ("count", to_f64(ended)),
+        ("success", to_f64(kinds.fulfilled) / to_f64(ended.max(1))),
+        ("messages", kinds.messages.mean()),
+        ("unanswered", kinds.unanswered.mean()),
+        ("latency_p50_ms", ms(&kinds.latency, 0.5)),
+        ("latency_p90_ms", ms(&kinds.latency, 0.9)),
+        ("latency_p99_ms", ms(&kinds.latency, 0.99)),
+    ];
+    if kinds.hops.count() > 0 {
+        figures.push(("hops", kinds.hops.mean()));
+    }
+    if kinds.first.count() > 0 {
+        figures.push(("first_p50_ms", ms(&kinds.first, 0.5)));
+        figures.push(("first_p99_ms", ms(&kinds.first, 0.99)));
+    }
+    if kinds.stored.count() > 0 {
+        figures.push(("replicas", kinds.stored.mean()));
+    }
+    figures
+}

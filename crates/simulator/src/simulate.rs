@@ -1,0 +1,262 @@
+//! From a scenario file to a report: builds what each run needs, and runs all.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use kademlia::Moment;
+use kademlia::limit::RateLimit;
+
+use crate::churn::{Turn, read_trace};
+use crate::mainline::{Birth, EARLIEST_START, MainlineNetwork, Resident};
+use crate::net::{
+    AccessSettings, Bursts, Latency, NatSettings, Net, NetSettings, Partition, latency,
+};
+use crate::parallel;
+use crate::random::mix2;
+use crate::report::{PointReport, Progress, Report, RunReport};
+use crate::run::{Run, RunInputs};
+use crate::scenario::{
+    BirthKind, Kind, LatencyModel, NodeFields, Scenario, ScenarioError, ScenarioFile,
+};
+
+/// Runs all points and seeds of a scenario on at most `threads` threads.
+pub fn run(
+    file: &ScenarioFile,
+    threads: NonZeroUsize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, ScenarioError> {
+    let mut jobs = Vec::new();
+    for point in &file.points {
+        let shared = Shared::new(&point.scenario, &file.folder)?;
+        let seeds = u64::from(point.scenario.seeds);
+        for seed in (0..seeds).map(|index| point.scenario.seed + index) {
+            jobs.push((&point.scenario, shared.clone(), seed));
+        }
+    }
+    let runs = parallel::map(
+        jobs,
+        threads,
+        |(scenario, shared, seed), progress| shared.run(scenario, seed, progress),
+        progress,
+    );
+    let mut runs = runs.into_iter();
+    let points = file.points.iter().map(|point| {
+        let seeds = point.scenario.seeds as usize;
+        let of_point = runs.by_ref().take(seeds).collect();
+        PointReport::new(point.label.clone(), point.scenario.nodes, of_point)
+    });
+    Ok(Report::new(&file.scenario, points.collect()))
+}
+
+/// What the seeds of one point have in common.
+#[derive(Clone, Debug)]
+struct Shared {
+    net: NetSettings,
+    turns: Vec<Turn>,
+    awake: usize,
+}
+
+/// Memory of a run, estimated, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    /// For each node, awake or not: its place, id and address.
+    place: f64,
+    /// For a node that is awake.
+    node: f64,
+    /// Nodes that will not sleep again.
+    changed: f64,
+}
+
+const GIB: f64 = (1_u64 << 30) as f64;
+
+impl Shared {
+    fn new(scenario: &Scenario, folder: &Path) -> Result<Self, ScenarioError> {
+        let churn = scenario.churn.as_ref();
+        let turns = match churn.and_then(|churn| churn.trace.as_ref()) {
+            Some(trace) => read_trace(&folder.join(trace))?,
+            None => Vec::new(),
+        };
+        Ok(Self { net: net_settings(scenario, folder)?, turns, awake: awake(scenario)? })
+    }
+
+    fn run(self, scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> RunReport {
+        let start = EARLIEST_START;
+        let net = Net::new(self.net, mix2(seed, NET));
+        let inputs = RunInputs { start, seed, awake: self.awake, turns: self.turns };
+        match scenario.network {
+            Kind::Mainline => {
+                let network = mainline_network(scenario, seed, start, net.clone());
+                Run::new(scenario, inputs, network, net).run(progress)
+            }
+            _ => Run::new(
+                scenario,
+                inputs,
+                mainline_network(scenario, seed, start, net.clone()),
+                net,
+            )
+            .run(progress),
+        }
+    }
+}
+
+/// Names the network's share of a seed.
+const NET: u64 = 0x5e_01;
+
+fn mainline_network(scenario: &Scenario, seed: u64, start: Moment, net: Net) -> MainlineNetwork {
+    let population = &scenario.population;
+    let birth = Birth { start, silence: population.silence.0 };
+    let settings = node_settings(&scenario.node);
+    let mut network = MainlineNetwork::new(seed, scenario.nodes, settings, birth, net);
+    network.set_absent(absent(scenario, seed), population.stale);
+    network
+}
+
+/// The share of nodes that is not there at first: as given, or as churn has it.
+fn absent(scenario: &Scenario, seed: u64) -> f64 {
+    let absent = scenario.population.absent;
+    match &scenario.churn {
+        Some(churn) if absent == 0.0 => {
+            1.0 - crate::churn::Sessions::new(churn, seed).availability()
+        }
+        // Stale entries name somebody.
+        _ if absent == 0.0 && scenario.population.stale > 0.0 => scenario.population.stale,
+        _ => absent,
+    }
+}
+
+fn net_settings(scenario: &Scenario, folder: &Path) -> Result<NetSettings, ScenarioError> {
+    let trouble = &scenario.trouble;
+    let start = EARLIEST_START;
+    let partitions = scenario.happening.iter().filter(|happening| happening.split > 0.0);
+    let bursts = (trouble.burst_share > 0.0).then_some(Bursts {
+        share: trouble.burst_share,
+        length: trouble.burst_length.0,
+        loss: trouble.burst_loss,
+    });
+    let limit = |bytes: u64| if bytes == 0 { u64::MAX } else { bytes };
+    let access = (trouble.up > 0 || trouble.down > 0).then_some(AccessSettings {
+        up: limit(trouble.up),
+        down: limit(trouble.down),
+        queue: Duration::from_secs(1),
+    });
+    let hole = Duration::from_mins(2);
+    Ok(NetSettings {
+        latency: latency(scenario, folder)?,
+        jitter: scenario.latency.jitter,
+        loss: trouble.loss,
+        bursts,
+        duplication: trouble.duplication,
+        reordering: trouble.reordering,
+        detour: trouble.detour.0,
+        processing: trouble.processing.0,
+        slow: trouble.slow,
+        slow_by: trouble.slow_by.0,
+        unlinked: trouble.unlinked,
+        access,
+        nat: (trouble.nat > 0.0).then_some(NatSettings { share: trouble.nat, hole }),
+        partitions: partitions
+            .map(|happening| Partition {
+                from: start + happening.at.0,
+                until: start + happening.heals_at.unwrap_or_default().0,
+                share: happening.split,
+            })
+            .collect(),
+    })
+}
+
+fn latency(scenario: &Scenario, folder: &Path) -> Result<Latency, ScenarioError> {
+    let fields = &scenario.latency;
+    if let Some(matrix) = &fields.matrix {
+        let path = folder.join(matrix);
+        let file = std::fs::File::open(&path)
+            .map_err(|source| ScenarioError::Unreadable { path: path.clone(), source })?;
+        let matrix =
+            latency::Matrix::read(file).map_err(|source| ScenarioError::Matrix { path, source })?;
+        return Ok(Latency::Matrix(matrix));
+    }
+    Ok(match (fields.constant, fields.model) {
+        (Some(span), _) => Latency::Constant(span.0),
+        (None, LatencyModel::Planetlab) => Latency::Model(latency::Model::planetlab()),
+        (None, LatencyModel::Home) => Latency::Model(latency::Model::home()),
+    })
+}
+
+fn node_settings(fields: &NodeFields) -> mainline::Settings {
+    let mut settings = mainline::Settings::default();
+    let set = |to: &mut usize, from: Option<usize>| *to = from.unwrap_or(*to);
+    set(&mut settings.lookup.parallelism, fields.parallelism);
+    set(&mut settings.lookup.closest, fields.closest);
+    set(&mut settings.table.bucket_size, fields.bucket);
+    set(&mut settings.table.spares, fields.spares);
+    settings.lookup.paths = fields.paths.unwrap_or(settings.lookup.paths);
+    settings.rate_limit = fields.rate_limit.unwrap_or(true).then(RateLimit::default);
+    if let Some(lifetime) = fields.lifetime {
+        settings.store.peer_lifetime = lifetime.0;
+        settings.store.item_lifetime = lifetime.0;
+    }
+    settings.announce_every = fields.announce_every.map_or(settings.announce_every, |span| span.0);
+    settings.deadline = fields.deadline.map_or(settings.deadline, |span| span.0);
+    settings
+}
+
+/// How many nodes may be kept awake as they were born; an error if those that must be awake already
+/// are too many.
+fn awake(scenario: &Scenario) -> Result<usize, ScenarioError> {
+    let memory = Memory::estimate(scenario);
+    let nodes = f64::from(scenario.nodes);
+    let allowed = scenario.memory_gib * GIB;
+    let needed = nodes * memory.place + memory.changed * memory.node;
+    if needed > allowed {
+        return Err(ScenarioError::Memory {
+            nodes: scenario.nodes,
+            needed_gib: needed / GIB,
+            allowed_gib: scenario.memory_gib,
+        });
+    }
+    if scenario.population.awake > 0 {
+        return Ok(scenario.population.awake as usize);
+    }
+    let free = (allowed - needed) / memory.node;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    let free = free.clamp(1000.0, nodes + 1000.0) as usize;
+    Ok(free)
+}
+
+impl Memory {
+    fn estimate(scenario: &Scenario) -> Self {
+        let nodes = f64::from(scenario.nodes);
+        let settings = node_settings(&scenario.node);
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let bucket = (settings.table.bucket_size + settings.table.spares) as f64;
+        let buckets = (nodes / bucket).max(1.0).log2() + 3.0;
+        #[expect(clippy::cast_precision_loss, reason = "sizes of structs")]
+        let (node, member) = (
+            size_of::<Resident>() as f64,
+            size_of::<kademlia::table::Member<core::net::SocketAddrV4>>() as f64,
+        );
+        let all_change = scenario.population.birth == BirthKind::Join
+            || !scenario.population.silence.0.is_zero()
+            || scenario.churn.is_some();
+        let seconds = scenario.duration.0.as_secs_f64();
+        let wishes = scenario.workload.iter().map(|work| {
+            let most = if work.count == 0 { f64::MAX } else { crate::stats::to_f64(work.count) };
+            (work.rate * seconds).min(most)
+        });
+        Self {
+            place: PLACE_BYTES,
+            node: node + buckets * bucket * member * ALLOCATOR + BUFFERS,
+            changed: if all_change { nodes } else { wishes.sum::<f64>().min(nodes) },
+        }
+    }
+}
+
+/// A place takes an id, an address, a host, an entry in the load statistics and a wake-up.
+const PLACE_BYTES: f64 = 120.0;
+/// What the allocator takes on top for many small vectors.
+const ALLOCATOR: f64 = 1.1;
+/// Buffers and rate limiters of a node that has answered: measured.
+const BUFFERS: f64 = 2500.0;
+
+#[cfg(test)]
+mod tests;
