@@ -112,6 +112,11 @@ impl<A: Address> Lookup<A> {
         Some(candidate.contact)
     }
 
+    /// Whether a candidate has this address.
+    pub fn knows_address(&self, address: A) -> bool {
+        self.candidates.iter().any(|candidate| candidate.contact.address == address)
+    }
+
     /// A bare address, whose id is unknown, is being asked.
     pub fn introduction_asked(&mut self) {
         self.introductions += 1;
@@ -122,9 +127,11 @@ impl<A: Address> Lookup<A> {
     pub fn introduced(&mut self, by: Contact<A>, contacts: impl IntoIterator<Item = Contact<A>>) {
         self.introductions = self.introductions.saturating_sub(1);
         self.stats.answered += 1;
-        if let Some(at) = self.add(by, 0, 0)
-            && let Some(candidate) = self.candidates.get_mut(at)
-        {
+        if self.candidate_mut(&by).is_none() {
+            self.add(by, 0, 0);
+        }
+        // Another may have named it meanwhile: it need not be asked again.
+        if let Some(candidate) = self.candidate_mut(&by) {
             candidate.state = State::Answered;
         }
         let paths = (0..self.settings.paths.max(1)).cycle();

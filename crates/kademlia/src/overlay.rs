@@ -242,8 +242,11 @@ impl<A: Address> Overlay<A> {
         for contact in contacts {
             self.table.restore(contact);
         }
-        // They are asked for a sign of life as soon as time begins.
-        self.upkeep.check_at = Moment::START;
+        if !self.table.is_empty() {
+            // They are asked for a sign of life, and who is new near us, as soon as time begins.
+            self.upkeep.check_at = Moment::START;
+            self.upkeep.refresh_at = Some(Moment::START);
+        }
     }
 
     /// Makes this the overlay of a node that has been up for long, with this table; its next round of
@@ -331,6 +334,11 @@ impl<A: Address> Overlay<A> {
         self.begin(now, to, key, Purpose::Own(tag), rng)
     }
 
+    /// How many requests of the network's own could be registered now.
+    pub fn room(&self) -> usize {
+        Requests::<A, Purpose>::MAX_IN_FLIGHT.saturating_sub(self.requests.in_flight())
+    }
+
     /// An answer arrived from `from`, which calls itself `key` and names `contacts`. `verified`: the
     /// id is proven to be its own. `None`: it answers nothing we asked.
     pub fn answered(
@@ -351,6 +359,8 @@ impl<A: Address> Overlay<A> {
         let placement = self.table.answered(now, contact, Some(answered.rtt), verified);
         if placement == Placement::Added {
             self.upkeep.check_at = self.upkeep.check_at.min(now + CHECK_SOONEST);
+            // A node that others found before it asked anybody keeps its table fresh all the same.
+            self.upkeep.refresh_at.get_or_insert(now + REJOIN_MIN);
         }
         self.upkeep.checking.retain(|checking| checking.address != from);
         if let Purpose::Lookup(id) = answered.request.purpose {
@@ -475,7 +485,9 @@ impl<A: Address> Overlay<A> {
         let seeds_lacking = seeds.is_empty();
         let mut lookup = Lookup::new(target, settings, seeds);
         if introduce || seeds_lacking {
-            for to in self.introducers(rng) {
+            let mut introducers = self.introducers(rng);
+            introducers.retain(|to| !lookup.knows_address(*to));
+            for to in introducers {
                 self.introduce(now, id, &mut lookup, to, rng);
             }
         }

@@ -133,6 +133,18 @@ fn waits_for_an_introduction() {
 }
 
 #[test]
+fn an_introducer_that_was_named_meanwhile_is_not_asked_again() {
+    let world = World::new(2, 3, 1.0);
+    let mut lookup = Lookup::new(Key::ZERO, settings(1), [world.nodes[1]]);
+    lookup.introduction_asked();
+    assert_eq!(lookup.next_contact(), Some(world.nodes[1]));
+    lookup.answered(&world.nodes[1], [world.nodes[0]]);
+    lookup.introduced(world.nodes[0], []);
+    assert_eq!(lookup.next_contact(), None);
+    assert_eq!(lookup.closest().len(), 2);
+}
+
+#[test]
 fn a_slow_contact_frees_its_place_and_still_counts() {
     let world = World::new(3, 4, 1.0);
     let narrow = LookupSettings { parallelism: 1, ..LookupSettings::default() };

@@ -73,13 +73,7 @@ impl MutableItem {
         check_value(value)?;
         let signature = key.sign(&signable(salt.as_bytes(), seq, value)).to_bytes();
         let public_key = key.verifying_key().to_bytes();
-        Ok(Self {
-            public_key,
-            salt,
-            seq,
-            value: value.into(),
-            signature,
-        })
+        Ok(Self { public_key, salt, seq, value: value.into(), signature })
     }
 
     /// Checks limits and signature.
@@ -105,11 +99,7 @@ pub fn check_value(value: &[u8]) -> Result<(), ItemError> {
     if value.len() > MAX_VALUE_BYTES {
         return Err(ItemError::ValueTooLong(value.len()));
     }
-    if bencode::is_one_element(value) {
-        Ok(())
-    } else {
-        Err(ItemError::NotBencoded)
-    }
+    if bencode::is_one_element(value) { Ok(()) } else { Err(ItemError::NotBencoded) }
 }
 
 /// The key of an immutable value: SHA-1 of its bencoded form.
@@ -135,8 +125,7 @@ pub fn verify_signature(
 ) -> Result<(), ItemError> {
     let key = VerifyingKey::from_bytes(public_key).map_err(|_| ItemError::BadSignature)?;
     let signature = Signature::from_bytes(signature);
-    key.verify_strict(&signable(salt, seq, value), &signature)
-        .map_err(|_| ItemError::BadSignature)
+    key.verify_strict(&signable(salt, seq, value), &signature).map_err(|_| ItemError::BadSignature)
 }
 
 /// What is signed: `4:salt<n>:<salt>3:seqi<seq>e1:v<value>`, the salt only if there is one.

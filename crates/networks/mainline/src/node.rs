@@ -176,6 +176,8 @@ struct Core {
     walks: BTreeMap<(bool, LookupId), OperationId>,
     /// Which operation a request outside of lookups works for, by its tag.
     requests: BTreeMap<u64, OperationId>,
+    /// Operations in [`Phase::Waiting`](operation::Phase), in the order in which they came.
+    waiting: VecDeque<OperationId>,
     next_operation: u64,
     next_tag: u64,
     scratch: answer::Scratch,
@@ -223,6 +225,7 @@ impl Node {
             deadlines: BTreeSet::new(),
             walks: BTreeMap::new(),
             requests: BTreeMap::new(),
+            waiting: VecDeque::new(),
             next_operation: 0,
             next_tag: 0,
             scratch: answer::Scratch::default(),
@@ -330,6 +333,7 @@ impl Node {
     fn drain(&mut self, now: Moment) {
         while self.drain_side::<core::net::SocketAddrV4>(now)
             || self.drain_side::<core::net::SocketAddrV6>(now)
+            || self.store_next(now)
         {}
     }
 

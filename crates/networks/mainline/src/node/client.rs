@@ -193,6 +193,9 @@ impl Node {
             SocketAddr::V4(to) => self.ask(now, id, to, None, request),
             SocketAddr::V6(to) => self.ask(now, id, canonical(to), None, request),
         };
+        if !sent && self.sides.has(address.is_ipv6()) {
+            return Err(Failure::TooManyOperations { limit: MAX_OPERATIONS });
+        }
         if !sent {
             return Err(Failure::WrongFamily);
         }

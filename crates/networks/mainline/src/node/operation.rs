@@ -36,6 +36,8 @@ pub(super) enum Phase {
         /// How many.
         open: usize,
     },
+    /// What it stores waits until fewer requests are under way.
+    Waiting,
     /// An announcement waits for its next round.
     Resting,
 }
@@ -161,7 +163,9 @@ impl Operation {
         let newest = self.found.newest.as_ref()?;
         let is_same = newest.seq == item.seq && newest.value == item.value;
         let is_older = newest.seq >= item.seq && !is_same;
-        let is_swapped = cas.is_some_and(|cas| cas != newest.seq) && !is_same;
+        // What a second walk meets may be what we have just stored ourselves.
+        let is_ours = is_same && self.found.rechecked;
+        let is_swapped = cas.is_some_and(|cas| cas != newest.seq) && !is_ours;
         (is_older || is_swapped).then_some(newest)
     }
 

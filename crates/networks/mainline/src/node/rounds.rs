@@ -61,7 +61,9 @@ impl Node {
         let found = &mut operation.found;
         let outcome = match &operation.command {
             Command::PutImmutable(_) | Command::PutMutable { .. } | Command::Announce { .. } => {
-                self.store(now, id);
+                // `store_next` goes on.
+                operation.phase = Phase::Waiting;
+                self.core.waiting.push_back(id);
                 return;
             }
             Command::GetPeers(_) => Outcome::Peers(found.peers.iter().copied().collect()),
@@ -76,6 +78,19 @@ impl Node {
             | Command::Cancel(_) => Outcome::Nodes(core::mem::take(&mut found.nodes)),
         };
         self.finish(now, id, outcome);
+    }
+
+    /// Sends what is next to be stored, if there is room. Returns whether there was any.
+    pub(super) fn store_next(&mut self, now: Moment) -> bool {
+        if !self.sides.have_room(self.core.settings.lookup.closest) {
+            return false;
+        }
+        let Some(id) = self.core.waiting.pop_front() else { return false };
+        let phase = self.core.operations.get(&id).map(|operation| operation.phase);
+        if phase == Some(Phase::Waiting) {
+            self.store(now, id);
+        }
+        true
     }
 
     /// Sends what is to be stored to the closest nodes that gave a token: k of each family.
@@ -175,6 +190,10 @@ impl Node {
                 Phase::Walking { .. } => {
                     self.abandon_walks(id);
                     self.walked_in_part(now, id);
+                }
+                Phase::Waiting => {
+                    operation.found.rechecked = true;
+                    self.stored(now, id);
                 }
                 Phase::Asking { open } => {
                     operation.found.acknowledgements.silent += open;

@@ -102,6 +102,12 @@ impl Sides {
         if v6 { self.v6.is_some() } else { self.v4.is_some() }
     }
 
+    /// Whether that many requests can be sent on each side now.
+    pub(super) fn have_room(&self, requests: usize) -> bool {
+        self.v4.as_ref().is_none_or(|side| side.overlay.room() >= requests)
+            && self.v6.as_ref().is_none_or(|side| side.overlay.room() >= requests)
+    }
+
     /// Whether the node takes part in that family but knows few nodes there: others are then asked
     /// for contacts of both (BEP 32).
     fn lacks_contacts(&self, v6: bool) -> bool {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use mainline::command::{Acknowledgements, Command, Failure, Item, Outcome, Progress};
+use mainline::command::{Acknowledgements, Command, Failure, Item, Outcome, Progress, Report};
 use mainline::item::{immutable_target, mutable_target};
+use mainline::node::MAX_OPERATIONS;
 use mainline::wire::{ErrorReply, Id, Message};
 use mainline::{MutableItem, Salt, Settings};
 
@@ -83,6 +84,7 @@ fn the_newest_item_wins_and_conflicts_name_the_winner() {
         (put(&first, None), "an old seq"),
         (put(&item(1, 2, b"i3e"), None), "the same seq with another value"),
         (put(&item(1, 3, b"i3e"), Some(1)), "compare and swap with an old seq"),
+        (put(&second, Some(9)), "the stored item with a cas that is not its seq"),
     ];
     for (command, what) in conflicts {
         match world.perform(places[4], command).0 {
@@ -233,6 +235,34 @@ fn every_operation_ends_though_nobody_answers() {
     }
 }
 
+/// A thousand puts at once wait for each other, and none is stored less well for it.
+#[test]
+fn a_thousand_operations_at_once_are_done_well() {
+    let mut world = World::new(15);
+    let places = world.populate(30, &Settings { rate_limit: None, ..Settings::default() });
+    let value = |n: usize| format!("i{n}e").into_bytes().into_boxed_slice();
+    let mut perform = |at, commands: Vec<Command>| -> Vec<(Outcome, Report)> {
+        let ids: Vec<_> = commands.into_iter().map(|c| world.command(at, c)).collect();
+        world.run_for(Settings::default().deadline);
+        ids.into_iter().map(|id| world.done[&(at, id)].clone()).collect()
+    };
+    let puts = (0..MAX_OPERATIONS + 10).map(|n| Command::PutImmutable(value(n))).collect();
+    for (n, (outcome, report)) in perform(places[3], puts).into_iter().enumerate() {
+        if n >= MAX_OPERATIONS {
+            let limit = MAX_OPERATIONS;
+            assert_eq!(outcome, Outcome::Failed(Failure::TooManyOperations { limit }));
+            continue;
+        }
+        assert_eq!(stored(outcome).stored.len(), 8, "{n}: {report:?}");
+        assert!(report.elapsed < Duration::from_secs(20), "{n}: {report:?}");
+    }
+    let target = |n| Command::GetImmutable(immutable_target(&value(n)));
+    let gets = (0..MAX_OPERATIONS).map(target).collect();
+    for (n, (outcome, _)) in perform(places[20], gets).into_iter().enumerate() {
+        assert_eq!(outcome, Outcome::Item(Some(Item::Immutable(value(n)))));
+    }
+}
+
 #[test]
 fn a_node_without_contacts_says_so_at_once() {
     let mut world = World::new(10);
@@ -258,6 +288,20 @@ fn a_restarted_node_needs_no_bootstrap() {
     assert!(matches!(&outcome, Outcome::Nodes(nodes) if nodes.len() == 8), "{outcome:?}");
     world.run_for(Duration::from_secs(10));
     assert!(world.node(places[5]).status(world.now).v4.unwrap().census.good >= 8);
+}
+
+#[test]
+fn a_node_that_only_others_found_keeps_its_table_fresh() {
+    let mut world = World::new(15);
+    let first = world.add("10.77.0.1:1", Settings::default());
+    for n in 2..30 {
+        let place = world.add(&format!("10.77.0.{n}:1"), Settings::default());
+        world.command(place, Command::Bootstrap(vec![first]));
+    }
+    world.run_for(Duration::from_secs(30));
+    let (_, report) = world.perform(first, Command::FindNode(id_of(&world, first)));
+    assert_eq!(report.hops, 1, "it knows its neighbourhood");
+    assert!(world.node(first).status(world.now).counters.requests > 20);
 }
 
 #[test]
