@@ -207,7 +207,11 @@ impl Stage {
                 let millis = u64::from(script.word());
                 self.pass(Duration::from_millis(millis));
             }
-            6 => self.pass(Duration::from_mins((script.byte() % 64).into())),
+            6 => match script.byte() {
+                minutes @ 0..16 => self.pass(Duration::from_mins(minutes.into())),
+                // A machine slept: nobody woke the node meanwhile.
+                minutes => self.now = self.now + Duration::from_mins(minutes.into()),
+            },
             _ => {
                 if let Some(command) = command(script) {
                     self.command(command);
