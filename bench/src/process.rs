@@ -49,6 +49,12 @@ impl Server {
         texts.map(|text| on_cpu(&text)).sum()
     }
 
+    /// The part of its CPU time so far that was spent outside the kernel, by clock ticks.
+    pub(crate) fn user_cpu(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.id());
+        user_time(&fs::read_to_string(path).unwrap_or_default())
+    }
+
     pub(crate) fn memory(&self) -> Memory {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         memory(&fs::read_to_string(path).unwrap_or_default())
@@ -67,6 +73,15 @@ impl Drop for Server {
 fn on_cpu(text: &str) -> Duration {
     let nanos = text.split_whitespace().next().and_then(|word| word.parse().ok());
     Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+/// Reads `utime`, the 14th field of a `stat` (proc(5)), in ticks of 10 ms.
+fn user_time(text: &str) -> Duration {
+    // The program's name, the second field, may hold spaces; it ends with the last parenthesis.
+    let after_name = text.rsplit(')').next().unwrap_or_default();
+    let ticks: Option<u64> =
+        after_name.split_whitespace().nth(11).and_then(|word| word.parse().ok());
+    Duration::from_millis(10 * ticks.unwrap_or(0))
 }
 
 /// Reads `smaps_rollup`.

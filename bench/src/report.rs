@@ -13,6 +13,8 @@ pub(crate) struct Round {
     pub(crate) kind: &'static str,
     /// Microseconds of server CPU an answer.
     pub(crate) cpu_us: f64,
+    /// Of these, outside the kernel.
+    pub(crate) user_us: f64,
     pub(crate) per_second: f64,
     pub(crate) bytes: f64,
     /// Part of the answers with 8 contacts.
@@ -78,6 +80,9 @@ impl Report {
             if let Some(theirs) = cpu("libtorrent") {
                 add(format!("{kind}: libtorrent's CPU over ours"), theirs / ours, 2.0, false);
             }
+            if let Some(user) = self.median("polykad", kind, |round| round.user_us) {
+                add(format!("{kind}: µs outside the kernel"), user, 0.5, true);
+            }
             // The generator may be the slower side: what counts is the server's CPU.
             add(format!("{kind}: answers a second of CPU"), 1e6 / ours, 200_000.0, false);
         }
@@ -96,17 +101,18 @@ impl Report {
     fn write_serving(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "server      query       CPU µs/answer  answers/s  bytes  8 nodes  core busy  p99 ms"
+            "server      query       CPU µs/answer  user µs  answers/s  bytes  8 nodes  core busy  p99 ms"
         )?;
         for (server, kind) in self.pairs() {
             let figure = |figure| self.median(server, kind, figure).unwrap_or(f64::NAN);
             let (cpu, rate) = (figure(|round| round.cpu_us), figure(|round| round.per_second));
+            let user = figure(|round| round.user_us);
             let (bytes, full) = (figure(|round| round.bytes), figure(|round| round.full * 100.0));
             let busy = figure(|round| round.busy * 100.0);
             let p99 = figure(|round| round.p99_ms);
             writeln!(
                 f,
-                "{server:11} {kind:11} {cpu:13.2} {rate:10.0} {bytes:6.0} {full:7.0}% {busy:9.0}% {p99:7.2}"
+                "{server:11} {kind:11} {cpu:13.2} {user:8.2} {rate:10.0} {bytes:6.0} {full:7.0}% {busy:9.0}% {p99:7.2}"
             )?;
         }
         writeln!(f)
@@ -143,6 +149,7 @@ impl Report {
                 "server": server,
                 "query": kind,
                 "cpu_us_per_answer": figure(|round| round.cpu_us),
+                "user_us_per_answer": figure(|round| round.user_us),
                 "answers_per_second": figure(|round| round.per_second),
                 "bytes_per_answer": figure(|round| round.bytes),
                 "with_8_nodes": figure(|round| round.full),

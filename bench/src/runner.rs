@@ -21,11 +21,14 @@ use crate::swarm::Swarm;
 
 /// Put on `lo`: room for 16,384 subnets of 256 addresses.
 const NETWORK: &str = "10.64.0.1/10";
-const SERVERS: [(&str, SocketAddrV4); 3] = [
+const SERVERS: [(&str, SocketAddrV4); 4] = [
     ("echo", SocketAddrV4::new(Ipv4Addr::new(10, 64, 1, 1), 7001)),
     ("libtorrent", SocketAddrV4::new(Ipv4Addr::new(10, 64, 2, 1), 7002)),
     ("polykad", SocketAddrV4::new(Ipv4Addr::new(10, 64, 3, 1), 7003)),
+    (ON_DISK, SocketAddrV4::new(Ipv4Addr::new(10, 64, 4, 1), 7004)),
 ];
+/// polykad with a data folder: measured for memory alone.
+const ON_DISK: &str = "on disk";
 const SWARM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 65, 0, 2), 6881);
 /// Nodes that everyone measured is told of.
 const SWARM_NODES: usize = 4096;
@@ -146,9 +149,10 @@ impl Bench {
                 let data = text(&self.work.join("data"));
                 let mut words = vec![text(&self.polykad), "serve".into()];
                 words.extend(["--network", "mainline", "--no-default-bootstrap"].map(String::from));
-                words.extend(
-                    ["--no-rate-limit", "--data", &data, "--listen", &at].map(String::from),
-                );
+                words.extend(["--no-rate-limit", "--listen", &at].map(String::from));
+                if name == ON_DISK {
+                    words.extend(["--data".to_owned(), data]);
+                }
                 for node in swarm().addresses().take(8) {
                     words.extend(["--bootstrap".to_owned(), node.to_string()]);
                 }
@@ -182,7 +186,7 @@ impl Bench {
     /// CPU per answer, interleaved: all servers once a round, so that a noisy minute hits all.
     fn serving(&self) -> Result<Vec<Round>, String> {
         let mut servers = Vec::new();
-        for (name, at) in SERVERS.iter().skip(1) {
+        for (name, at) in SERVERS.iter().skip(1).filter(|(name, _)| *name != ON_DISK) {
             servers.extend(self.start(name, *at, 0)?.map(|server| (*name, *at, server)));
         }
         let targets: Vec<SocketAddrV4> = servers.iter().map(|(_, at, _)| *at).collect();
@@ -214,10 +218,11 @@ impl Bench {
                 };
                 for (kind_name, kind) in kinds {
                     load(*at, *kind, WARM_UP)?;
-                    let before = server.cpu();
+                    let before = (server.cpu(), server.user_cpu());
                     let counts = load(*at, *kind, self.seconds)?;
-                    let cpu = server.cpu().saturating_sub(before);
-                    rounds.push(round(name, kind_name, cpu, &counts));
+                    let cpu = server.cpu().saturating_sub(before.0);
+                    let user = server.user_cpu().saturating_sub(before.1);
+                    rounds.push(round(name, kind_name, (cpu, user), &counts));
                 }
             }
         }
@@ -334,12 +339,18 @@ fn wait_ready(server: &mut Server, at: SocketAddrV4, kind: Kind) -> Result<(), S
     Err("it does not answer".to_owned())
 }
 
-fn round(server: &'static str, kind: &'static str, cpu: Duration, counts: &Counts) -> Round {
+fn round(
+    server: &'static str,
+    kind: &'static str,
+    (cpu, user): (Duration, Duration),
+    counts: &Counts,
+) -> Round {
     let answered = counts.answered.max(1) as f64;
     Round {
         server,
         kind,
         cpu_us: cpu.as_secs_f64() * 1e6 / answered,
+        user_us: user.as_secs_f64() * 1e6 / answered,
         per_second: counts.per_second(),
         bytes: counts.bytes_per_answer(),
         full: counts.full as f64 / answered,

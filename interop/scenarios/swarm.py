@@ -81,7 +81,8 @@ def membership(context):
                 listed = krpc.contacts(answer or {})
                 if (node_id, split_address(ours)) in listed:
                     known_by[ours].add(other)
-        return all(known_enough(known_by.get(ours, set())) for ours in OURS)
+        each = all(known_enough(known_by.get(ours, set())) for ours in OURS)
+        return each and all(count_known(known_by, kind) >= 2 for kind in KINDS.values())
 
     context.wait_until(ask_around, SETTLE_SECONDS, 1)
     for ours in OURS:
@@ -92,9 +93,14 @@ def membership(context):
         )
         context.check(f"{ours} is in the others' routing tables", known_enough(known), tally)
     for name, kind in KINDS.items():
-        count = sum(1 for known in known_by.values() if known & set(kind))
+        count = count_known(known_by, kind)
         context.check(f"{name} knows of ours", count >= 2, f"{count} of {len(OURS)}")
     client.close()
+
+
+def count_known(known_by, kind):
+    """How many of ours the nodes of one implementation know."""
+    return sum(1 for known in known_by.values() if known & set(kind))
 
 
 def known_enough(known):
