@@ -94,7 +94,8 @@ impl<A: Address, T: Copy> Requests<A, T> {
     /// Answers sooner than this are never called slow: schedulers and wakeups cost milliseconds.
     const SLOW_MIN: Duration = Duration::from_millis(50);
     const SLOW_MAX: Duration = Duration::from_secs(2);
-    const EXPIRE_MIN: Duration = Duration::from_millis(1500);
+    /// Nobody is given up on sooner, however near: a busy machine pauses this long.
+    const EXPIRE_MIN: Duration = Duration::from_millis(500);
     /// Nobody waits longer: interactive lookups have to end.
     const EXPIRE_MAX: Duration = Duration::from_secs(5);
     /// How much later than slow an answer may be before the request expires.

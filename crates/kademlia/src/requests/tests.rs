@@ -42,13 +42,13 @@ fn slow_then_expired_then_late_then_forgotten() {
     assert_eq!(requests.next_timeout(), Some(at(300)));
     assert!(requests.poll_overdue(at(299)).is_none());
     assert!(matches!(requests.poll_overdue(at(300)), Some(Overdue::Slow(_))));
-    assert!(requests.poll_overdue(at(1499)).is_none());
-    assert!(matches!(requests.poll_overdue(at(1500)), Some(Overdue::Expired(_))));
+    assert!(requests.poll_overdue(at(1199)).is_none());
+    assert!(matches!(requests.poll_overdue(at(1200)), Some(Overdue::Expired(_))));
     assert_eq!(requests.in_flight(), 0);
     let mut forgotten = requests.clone();
     assert!(requests.answered(at(2000), first, address(1)).unwrap().late);
-    assert!(forgotten.poll_overdue(at(11_500)).is_none());
-    assert!(forgotten.answered(at(11_500), first, address(1)).is_none());
+    assert!(forgotten.poll_overdue(at(11_200)).is_none());
+    assert!(forgotten.answered(at(11_200), first, address(1)).is_none());
     assert_eq!(forgotten.next_timeout(), None);
 }
 
