@@ -188,7 +188,7 @@ pub struct Rtt {
 }
 
 impl Rtt {
-    const UNIT_MICROS: u128 = 100;
+    const UNIT_MICROS: u64 = 100;
 
     /// After a first measurement (RFC 6298, 2.2).
     pub fn new(measured: Duration) -> Self {
@@ -217,12 +217,13 @@ impl Rtt {
     }
 
     fn units(span: Duration) -> u16 {
-        u16::try_from(span.as_micros() / Self::UNIT_MICROS).unwrap_or(u16::MAX)
+        // Division of 128 bits is slow, and 64 reach far beyond the largest unit.
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        u16::try_from(micros / Self::UNIT_MICROS).unwrap_or(u16::MAX)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the constant is 100")]
     fn span(units: u64) -> Duration {
-        Duration::from_micros(units * Self::UNIT_MICROS as u64)
+        Duration::from_micros(units * Self::UNIT_MICROS)
     }
 }
 
