@@ -167,6 +167,30 @@ impl<A: Address> Lookup<A> {
         }
     }
 
+    /// A contact answered, and calls itself `by`: it has a new id, or whoever named it was wrong. It
+    /// goes on under the id it claims; its answer is worth as much as any.
+    pub fn answered_as(
+        &mut self,
+        asked: &Contact<A>,
+        by: Contact<A>,
+        contacts: impl IntoIterator<Item = Contact<A>>,
+    ) {
+        let Some(Candidate { state, path, hop, .. }) = self.candidate_mut(asked).copied() else {
+            return;
+        };
+        if matches!(state, State::Fresh | State::Answered) {
+            return;
+        }
+        self.candidates.retain(|candidate| candidate.contact != *asked);
+        let renamed = self.add(by, path, hop).and_then(|at| self.candidates.get_mut(at));
+        if let Some(renamed) = renamed {
+            renamed.state = state;
+            self.answered(&by, contacts);
+        } else {
+            self.stats.failed += u32::from(state != State::Failed);
+        }
+    }
+
     /// A contact takes longer than expected: another may be asked in its stead.
     pub fn slow(&mut self, contact: &Contact<A>) {
         if let Some(candidate) = self.candidate_mut(contact)

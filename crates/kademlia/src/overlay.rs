@@ -574,8 +574,9 @@ impl<A: Address> Overlay<A> {
         match asked {
             None => lookup.introduced(by, contacts),
             Some(asked) if asked == by => lookup.answered(&by, contacts),
-            // It is not who we were told it is: what it says is worth nothing to this lookup.
-            Some(asked) => lookup.failed(&asked),
+            // Somebody claims our own id.
+            Some(asked) if by.key == me => lookup.failed(&asked),
+            Some(asked) => lookup.answered_as(&asked, by, contacts),
         }
         self.stirred.insert(id);
     }

@@ -186,6 +186,25 @@ fn one_subnet_gets_few_candidates() {
     assert_eq!(asked, 4);
 }
 
+#[test]
+fn who_answers_under_another_id_goes_on_under_it() {
+    let world = World::new(5, 40, 1.0);
+    let [told, by, named] = [1, 2, 3].map(|n| world.nodes[n]);
+    let by = Contact { key: by.key, ..told };
+    let mut lookup = Lookup::new(Key::ZERO, settings(1), [told]);
+    assert_eq!(lookup.next_contact(), Some(told));
+    lookup.answered_as(&told, by, [named]);
+    assert_eq!(lookup.closest(), [by]);
+    assert_eq!(lookup.next_contact(), Some(named));
+    // Late, and doubled.
+    lookup.failed(&named);
+    lookup.answered_as(&named, Contact { key: told.key, ..named }, [by]);
+    lookup.answered_as(&named, Contact { key: told.key, ..named }, [by]);
+    let stats = lookup.stats();
+    assert_eq!((stats.asked, stats.answered, stats.failed), (2, 2, 0));
+    assert!(lookup.is_finished());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

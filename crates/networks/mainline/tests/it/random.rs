@@ -117,6 +117,14 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// Where the nodes are. On global addresses they change their ids (BEP 42).
+#[derive(Clone, Copy, Debug)]
+enum Addresses {
+    Local,
+    Global,
+    Dual,
+}
+
 struct Trial {
     world: World,
     places: Vec<Place>,
@@ -130,11 +138,16 @@ fn value(n: u8) -> Vec<u8> {
 }
 
 impl Trial {
-    fn new(seed: u64, nodes: u8) -> Self {
+    fn new(seed: u64, nodes: u8, addresses: Addresses) -> Self {
         let mut world = World::new(seed);
-        let places = (1..=nodes)
-            .map(|n| world.add(&format!("10.77.0.{n}:6881"), Settings::default()))
-            .collect();
+        let mut add = |n| match addresses {
+            Addresses::Local => world.add(&format!("10.77.0.{n}:6881"), Settings::default()),
+            Addresses::Global => world.add(&format!("45.{n}.0.{n}:6881"), Settings::default()),
+            Addresses::Dual => {
+                world.add_dual(&format!("10.77.0.{n}:6881"), &format!("[fd00::{n:x}]:6881"))
+            }
+        };
+        let places = (1..=nodes).map(&mut add).collect();
         Self { world, places, begun: Vec::new(), jumped: Duration::ZERO, acts: 0 }
     }
 
@@ -297,8 +310,8 @@ impl Trial {
     }
 }
 
-fn run(seed: u64, nodes: u8, acts: &[Act]) {
-    let mut trial = Trial::new(seed, nodes);
+fn run(seed: u64, nodes: u8, addresses: Addresses, acts: &[Act]) {
+    let mut trial = Trial::new(seed, nodes, addresses);
     for act in acts {
         trial.act(*act);
     }
@@ -309,7 +322,23 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn promises_hold_whatever_happens(seed: u64, nodes in 2..=8u8, acts in vec(act(), 1..60)) {
-        run(seed, nodes, &acts);
+    fn promises_hold_whatever_happens(
+        seed: u64,
+        nodes in 2..=8u8,
+        addresses in prop_oneof![
+            Just(Addresses::Local), Just(Addresses::Global), Just(Addresses::Dual)
+        ],
+        acts in vec(act(), 1..60),
+    ) {
+        run(seed, nodes, addresses, &acts);
     }
+}
+
+/// Everybody changed ids at once; who joined just then asked for old ids, and took the answers under
+/// the new ones for worthless.
+#[test]
+fn regression_join_while_ids_change() {
+    let acts =
+        [Act::Restart { at: 0 }, Act::Restart { at: 79 }, Act::Join { at: 199, through: 180 }];
+    run(444_617_990_769_398_331, 4, Addresses::Global, &acts);
 }

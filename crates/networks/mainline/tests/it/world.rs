@@ -135,6 +135,8 @@ impl World {
         let settings = Settings {
             id_v4: status.v4.map(|side| side.id),
             id_v6: status.v6.map(|side| side.id),
+            v4: status.v4.is_some(),
+            v6: status.v6.is_some(),
             ..Settings::default()
         };
         self.add(&place.to_string(), settings);
