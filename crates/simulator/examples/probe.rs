@@ -24,8 +24,12 @@ fn main() {
         .and_then(|file| simulator::run(&file, NonZeroUsize::MIN, &mut |_| ()));
     match result {
         Ok(report) => {
-            let events: f64 =
-                report.points.iter().flat_map(|p| &p.runs).map(|run| run.metrics["events"]).sum();
+            let events: f64 = report
+                .points
+                .iter()
+                .flat_map(|p| &p.runs)
+                .map(|run| run.metrics.get("events").copied().unwrap_or(0.0))
+                .sum();
             println!("{}", report.to_table());
             let took = begun.elapsed().as_secs_f64();
             println!("{took:.1} s, {:.0} events/s", events / took);

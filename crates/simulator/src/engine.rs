@@ -40,16 +40,16 @@ pub trait Births<P: Protocol> {
 /// Sees all that happens, and changes nothing.
 pub trait Observer<P: Protocol, B> {
     /// A message leaves `from`. `to` is `None` if nobody ever had that address.
-    fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
-        let _ = (now, from, to, message);
+    fn sent(&mut self, births: &B, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
+        let _ = (births, now, from, to, message);
     }
     /// A message does not arrive.
     fn lost(&mut self, now: Moment, from: Place, to: Place, fate: Fate) {
         let _ = (now, from, to, fate);
     }
     /// A message has arrived, and is about to be handled.
-    fn arrived(&mut self, now: Moment, from: Place, to: Place, message: &[u8]) {
-        let _ = (now, from, to, message);
+    fn arrived(&mut self, births: &B, now: Moment, from: Place, to: Place, message: &[u8]) {
+        let _ = (births, now, from, to, message);
     }
     /// A node has handled what came in.
     fn stepped(&mut self, births: &B, now: Moment, place: Place, node: &P) {
@@ -346,7 +346,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     ) {
         let from = self.births.peer(claimed);
         self.wake_up(to);
-        observer.arrived(self.now, claimed, to, message);
+        observer.arrived(&self.births, self.now, claimed, to, message);
         self.step(to, Input::Message(from, message), Some(from), observer);
     }
 
@@ -370,7 +370,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         if self.node(to).is_some() {
             self.work.delivered += 1;
             let peer = self.births.peer(from);
-            observer.arrived(self.now, from, to, &message);
+            observer.arrived(&self.births, self.now, from, to, &message);
             self.step(to, Input::Message(peer, &message), Some(peer), observer);
         } else {
             self.work.lost += 1;
@@ -452,7 +452,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         let to = self.births.place(transmit.to);
         let sequence = self.next_sequence(from);
         let message = self.outlet.slab.message(buffer);
-        observer.sent(self.now, from, to, message);
+        observer.sent(&self.births, self.now, from, to, message);
         self.trace.add(self.now.as_micros(), sequence, to.unwrap_or(u32::MAX), message);
         let bytes = message.len();
         let Some(to) = to else {

@@ -23,7 +23,8 @@ pub type Id = [u8; ID_BYTES];
 #[derive(Clone, Debug)]
 pub struct Ids {
     seed: u64,
-    ids: Vec<Id>,
+    /// By place: those of the beginning in order, then later ones.
+    sorted: Vec<Id>,
     /// How many were there from the beginning.
     base: usize,
     /// For each prefix of [`INDEX_BITS`], the first place whose id is not below it.
@@ -82,13 +83,13 @@ impl Ids {
                 *entry = place;
             }
         }
-        let (ids, hosts): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
+        let (sorted, hosts): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
         let mut ids = Self {
             seed,
-            base: ids.len(),
+            base: sorted.len(),
             index: Vec::new(),
-            absent: vec![0; ids.len().div_ceil(64)],
-            ids,
+            absent: vec![0; sorted.len().div_ceil(64)],
+            sorted,
             hosts,
             places,
             elsewhere: BTreeMap::new(),
@@ -101,7 +102,7 @@ impl Ids {
 
     fn build_index(&mut self) {
         let mut index = vec![0; (1 << INDEX_BITS) + 1];
-        for id in &self.ids {
+        for id in &self.sorted {
             if let Some(count) = index.get_mut(prefix(id) as usize + 1) {
                 *count += 1;
             }
@@ -139,9 +140,9 @@ impl Ids {
     /// Adds a node on a host of its own; `id` makes its id.
     pub fn add(&mut self, id: impl FnOnce(SocketAddrV4, &mut Draw) -> Id) -> Place {
         let host = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let place = u32::try_from(self.sorted.len()).unwrap_or(u32::MAX);
         let mut draw = Draw::new(self.seed, about::ID, host.into());
-        self.ids.push(id(host_address(host), &mut draw));
+        self.sorted.push(id(host_address(host), &mut draw));
         self.hosts.push(host);
         self.places.push(place);
         place
@@ -149,8 +150,8 @@ impl Ids {
 
     /// Adds a node at a chosen address outside of the range that others live in.
     pub fn add_at(&mut self, address: SocketAddrV4, id: Id) -> Place {
-        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        self.ids.push(id);
+        let place = u32::try_from(self.sorted.len()).unwrap_or(u32::MAX);
+        self.sorted.push(id);
         self.hosts.push(NO_HOST);
         self.elsewhere.insert(address, place);
         self.elsewhere_of.insert(place, address);
@@ -159,12 +160,12 @@ impl Ids {
 
     /// How many nodes there are.
     pub const fn len(&self) -> usize {
-        self.ids.len()
+        self.sorted.len()
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.sorted.is_empty()
     }
 
     /// How many were there, or could have been, from the beginning.
@@ -174,7 +175,7 @@ impl Ids {
 
     /// The id of a node.
     pub fn id(&self, place: Place) -> Id {
-        self.ids.get(place as usize).copied().unwrap_or_default()
+        self.sorted.get(place as usize).copied().unwrap_or_default()
     }
 
     /// The id of a node as a key.
@@ -296,7 +297,7 @@ impl Ids {
             let first = own | 1 << (INDEX_BITS - 1 - bit);
             self.index.get(first as usize).copied().unwrap_or(range.end)
         } else {
-            let ids = self.ids.get(range.start as usize..range.end as usize).unwrap_or_default();
+            let ids = self.sorted.get(range.start as usize..range.end as usize).unwrap_or_default();
             let zeros = ids.partition_point(|other| !bit_of(other, bit));
             range.start + u32::try_from(zeros).unwrap_or(0)
         };

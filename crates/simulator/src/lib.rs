@@ -9,6 +9,7 @@
 //! implementation a file; [`mod@run`] plans wishes and trouble and measures, [`checker`] watches.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod checker;
 pub mod churn;
 pub mod engine;
@@ -29,4 +30,4 @@ pub mod trace;
 
 pub use report::{Progress, Report};
 pub use scenario::{Overrides, ScenarioError, ScenarioFile};
-pub use simulate::run;
+pub use simulate::{explain, run};

@@ -1,5 +1,6 @@
 //! Mainline in the simulator: the shipped [`mainline::Node`], unchanged, and those among its nodes
 //! that do not play by the rules.
+#![expect(clippy::format_push_string, reason = "explanations are for people")]
 
 mod resident;
 
@@ -53,9 +54,9 @@ mod about {
     pub(super) const TOPIC: u64 = 0x3a_05;
 }
 
-/// The age from which a contact is settled, and the age of the oldest here.
+/// The age from which a contact is settled, and by how much the oldest are older.
 const AGE_MIN: Duration = Duration::from_mins(30);
-const AGE_MAX: Duration = Duration::from_hours(3);
+const AGE_SPREAD: Duration = Duration::from_mins(150);
 /// When simulations should begin at the earliest, so that contacts can be so old.
 pub const EARLIEST_START: Moment = Moment::from_micros(4 * 3600 * 1_000_000);
 
@@ -96,7 +97,7 @@ impl MainlineNetwork {
         let pair = mix2(place.into(), other.into());
         let mut draw = Draw::new(self.seed, about::MEMBER, pair);
         let last = self.birth.start - self.birth.silence.mul_f64(draw.unit());
-        let first = last - (AGE_MIN + (AGE_MAX - AGE_MIN).mul_f64(draw.unit()));
+        let first = last - (AGE_MIN + AGE_SPREAD.mul_f64(draw.unit()));
         let measured = self.net.round_trip(place, other);
         let mut standing = Standing::new(first, Rtt::new(measured), true);
         for _ in 0..8 {
@@ -245,6 +246,7 @@ impl Network for MainlineNetwork {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "news are few among events")]
     fn news(&self, event: &Event) -> Option<News> {
         match event {
             Event::Progress(id, Progress::Peers(_) | Progress::Item(_)) => Some(News::Found(*id)),
@@ -262,6 +264,21 @@ impl Network for MainlineNetwork {
                 Some(News::Done(*id, ending))
             }
             _ => None,
+        }
+    }
+
+    fn describe(&self, message: &[u8], target: &Id) -> String {
+        match wire::Message::decode(message) {
+            Ok(wire::Message::Query(query)) => {
+                let request = format!("{:?}", query.request);
+                let name = request.split([' ', '{', '(']).next().unwrap_or_default().to_owned();
+                format!("asks: {name}")
+            }
+            Ok(wire::Message::Response(response)) => self.describe_response(&response, target),
+            Ok(wire::Message::Error(error)) => {
+                format!("error {}: {}", error.code, String::from_utf8_lossy(error.message))
+            }
+            Err(malformed) => format!("malformed: {malformed}"),
         }
     }
 
@@ -284,6 +301,29 @@ impl Network for MainlineNetwork {
 }
 
 impl MainlineNetwork {
+    fn describe_response(&self, response: &wire::Response<'_>, target: &Id) -> String {
+        let target = kademlia::Key::from(*target);
+        let named = response.contacts_v4().map(|contact| {
+            let place = self.ids.place(contact.address.into());
+            let name = place.map_or("nobody".to_owned(), |place| place.to_string());
+            format!("{name} at {:?}", contact.key.distance(&target))
+        });
+        let named: Vec<String> = named.collect();
+        let mut text = format!("answers at {:?}", response.sender.key().distance(&target));
+        let peers = response.peers().count();
+        if peers > 0 {
+            text.push_str(&format!(", {peers} peers"));
+        }
+        if response.value.is_some() {
+            text.push_str(", the value");
+        }
+        if !named.is_empty() {
+            text.push_str(&format!(", names {}", named.join(", ")));
+        }
+        text
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is, it failed")]
     fn ending(&self, outcome: &Outcome) -> Ending {
         let fulfilled = Ending { fulfilled: true, ..Ending::default() };
         match outcome {

@@ -43,6 +43,8 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn contacts(&self, node: &<Self as Network>::Node) -> Vec<Place>;
     /// Whether a message answers another.
     fn is_answer(message: &[u8]) -> bool;
+    /// What a message says, in a line for people. `target`: what the search is for.
+    fn describe(&self, message: &[u8], target: &Id) -> String;
     /// What must hold of a node at any time.
     fn check(&self, node: &<Self as Network>::Node) -> Result<(), &'static str>;
     /// How a node stands.

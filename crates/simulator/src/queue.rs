@@ -243,6 +243,7 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the low bits count")]
 const fn index(slot: u64) -> usize {
     slot as usize & (WHEEL - 1)
 }

@@ -80,9 +80,56 @@ pub struct Recorder<N: Network> {
     /// Events to be written to disk.
     disk: Vec<(Place, <N::Node as Protocol>::Event)>,
     checkers: Option<Checkers<N>>,
+    explained: Option<Explained>,
 }
 
+/// One operation told step by step.
+#[derive(Clone, Debug)]
+struct Explained {
+    /// The first operation begun at this time or later is it.
+    from: Moment,
+    whose: Option<Place>,
+    id: Option<OperationId>,
+    target: Id,
+    started: Moment,
+    lines: Vec<String>,
+    over: bool,
+}
+
+/// Lines kept of one explanation.
+const MAX_LINES: usize = 10_000;
+
 impl<N: Network + 'static> Recorder<N> {
+    /// Tells the first operation that begins at `from` or later step by step.
+    pub fn explain(&mut self, from: Moment) {
+        self.explained = Some(Explained {
+            from,
+            whose: None,
+            id: None,
+            target: Id::default(),
+            started: from,
+            lines: Vec::new(),
+            over: false,
+        });
+    }
+
+    /// The steps told.
+    pub fn explanation(&self) -> &[String] {
+        self.explained.as_ref().map(|explained| explained.lines.as_slice()).unwrap_or_default()
+    }
+
+    /// A message of the operation that is told.
+    fn tell(&mut self, births: &N, now: Moment, node: Place, what: &str, other: Place, m: &[u8]) {
+        let Some(explained) = &mut self.explained else { return };
+        let ours = explained.whose == Some(node);
+        if !ours || explained.over || explained.lines.len() >= MAX_LINES {
+            return;
+        }
+        let after = now.since(explained.started).as_secs_f64() * 1000.0;
+        let said = births.describe(m, &explained.target);
+        explained.lines.push(format!("{after:9.1} ms  {what} {other}: {said}"));
+    }
+
     /// A recorder of a network of so many places.
     pub fn new(places: usize, keeps_disks: bool, checkers: Option<Checkers<N>>) -> Self {
         Self {
@@ -97,6 +144,7 @@ impl<N: Network + 'static> Recorder<N> {
             keeps_disks,
             disk: Vec::new(),
             checkers,
+            explained: None,
         }
     }
 
@@ -105,9 +153,30 @@ impl<N: Network + 'static> Recorder<N> {
         self.early.clear();
     }
 
+    /// The command is about an operation that will be watched.
+    pub fn expect_operation(&mut self, place: Place, operation: &Operation) {
+        self.expect();
+        if let Some(explained) = &mut self.explained
+            && explained.whose.is_none()
+            && operation.started >= explained.from
+        {
+            explained.whose = Some(place);
+            explained.target = operation.target;
+            explained.started = operation.started;
+            let what = operation.kind.name();
+            explained.lines.push(format!("node {place} begins: {what} {:?}", operation.target));
+        }
+    }
+
     /// Watches an operation from now on.
     pub fn watch(&mut self, place: Place, id: OperationId, operation: Operation) {
         self.kinds.entry(operation.kind).or_default().begun += 1;
+        if let Some(explained) = &mut self.explained
+            && explained.whose == Some(place)
+            && explained.id.is_none()
+        {
+            explained.id = Some(id);
+        }
         let started = operation.started;
         self.operations.insert((place, id), operation);
         let early = core::mem::take(&mut self.early);
@@ -191,6 +260,13 @@ impl<N: Network + 'static> Recorder<N> {
                 self.finished.push(Finished { place, operation, ending, at: now });
             }
             News::Done(_, ending) => {
+                if let Some(explained) = &mut self.explained
+                    && explained.whose == Some(place)
+                    && explained.id == Some(id.1)
+                {
+                    explained.over = true;
+                    explained.lines.push(format!("ends: {ending:?}"));
+                }
                 let Some(mut operation) = self.operations.remove(&id) else { return };
                 if ending.fulfilled && !operation.found && operation.kind != WorkKind::Find {
                     operation.found = true;
@@ -237,7 +313,8 @@ impl Kinds {
 }
 
 impl<N: Network + 'static> Observer<N::Node, N> for Recorder<N> {
-    fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
+    fn sent(&mut self, births: &N, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
+        self.tell(births, now, from, "to", to.unwrap_or(u32::MAX), message);
         self.messages += 1;
         self.bytes += message.len() as u64;
         if let Some(checkers) = &mut self.checkers {
@@ -249,7 +326,8 @@ impl<N: Network + 'static> Observer<N::Node, N> for Recorder<N> {
         *self.fates.entry(fate).or_default() += 1;
     }
 
-    fn arrived(&mut self, now: Moment, from: Place, to: Place, message: &[u8]) {
+    fn arrived(&mut self, births: &N, now: Moment, from: Place, to: Place, message: &[u8]) {
+        self.tell(births, now, to, "from", from, message);
         let at = to as usize;
         if self.received.len() <= at {
             self.received.resize(at + 1, 0);

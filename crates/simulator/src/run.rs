@@ -110,6 +110,19 @@ impl<'a, N: Network + 'static> Run<'a, N> {
 
     /// Runs it to its end.
     pub fn run(mut self, progress: &mut dyn FnMut(Progress)) -> RunReport {
+        self.proceed(progress);
+        self.report()
+    }
+
+    /// Runs it to its end, and tells the first operation that begins `at` after the start or later,
+    /// step by step.
+    pub fn explain(mut self, at: Duration) -> Vec<String> {
+        self.recorder.explain(self.inputs.start + at);
+        self.proceed(&mut |_| ());
+        self.recorder.explanation().to_vec()
+    }
+
+    fn proceed(&mut self, progress: &mut dyn FnMut(Progress)) {
         self.be_born();
         self.plan_all();
         let end = self.inputs.start + self.scenario.duration.0;
@@ -130,7 +143,6 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         }
         self.settle_accounts();
         self.check_ended();
-        self.report()
     }
 
     fn progress(&self) -> Progress {
@@ -271,10 +283,10 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let network = self.engine.births();
         let (command, target) = (network.command(wish), network.target(wish));
         let started = self.engine.now();
-        self.recorder.expect();
-        let Some(id) = self.engine.command(place, command, &mut self.recorder) else { return };
         let target = target.unwrap_or_default();
         let operation = Operation { kind, number, target, started, found: false };
+        self.recorder.expect_operation(place, &operation);
+        let Some(id) = self.engine.command(place, command, &mut self.recorder) else { return };
         self.recorder.watch(place, id, operation);
     }
 

@@ -538,7 +538,11 @@ fn set(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
             let (index, rest) = rest.split_once('.')?;
             set(list.get_mut(index.parse::<usize>().ok()?)?.as_table_mut()?, rest, value)
         }
-        _ => None,
+        toml::Value::String(_)
+        | toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_) => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kademlia::Moment;
 use kademlia::limit::RateLimit;
 
+use crate::baseline::BaselineNetwork;
 use crate::churn::{Turn, read_trace};
 use crate::mainline::{Birth, EARLIEST_START, MainlineNetwork, Resident};
 use crate::net::{
@@ -49,6 +50,14 @@ pub fn run(
     Ok(Report::new(&file.scenario, points.collect()))
 }
 
+/// Runs the first point of a scenario with one seed, and tells the first operation that begins `at`
+/// after the start or later, step by step: who was asked, what came back, and when.
+pub fn explain(file: &ScenarioFile, seed: u64, at: Duration) -> Result<Vec<String>, ScenarioError> {
+    let Some(point) = file.points.first() else { return Ok(Vec::new()) };
+    let shared = Shared::new(&point.scenario, &file.folder)?;
+    Ok(shared.explain(&point.scenario, seed, at))
+}
+
 /// What the seeds of one point have in common.
 #[derive(Clone, Debug)]
 struct Shared {
@@ -68,7 +77,7 @@ struct Memory {
     changed: f64,
 }
 
-const GIB: f64 = (1_u64 << 30) as f64;
+const GIB: f64 = 1_073_741_824.0;
 
 impl Shared {
     fn new(scenario: &Scenario, folder: &Path) -> Result<Self, ScenarioError> {
@@ -81,22 +90,28 @@ impl Shared {
     }
 
     fn run(self, scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> RunReport {
-        let start = EARLIEST_START;
-        let net = Net::new(self.net, mix2(seed, NET));
-        let inputs = RunInputs { start, seed, awake: self.awake, turns: self.turns };
-        match scenario.network {
-            Kind::Mainline => {
-                let network = mainline_network(scenario, seed, start, net.clone());
-                Run::new(scenario, inputs, network, net).run(progress)
-            }
-            _ => Run::new(
-                scenario,
-                inputs,
-                mainline_network(scenario, seed, start, net.clone()),
-                net,
-            )
-            .run(progress),
+        let (inputs, net) = self.inputs(seed);
+        if scenario.network == Kind::Mainline {
+            let network = mainline_network(scenario, seed, inputs.start, net.clone());
+            return Run::new(scenario, inputs, network, net).run(progress);
         }
+        let network = BaselineNetwork::new(scenario.network, seed, scenario.nodes);
+        Run::new(scenario, inputs, network, net).run(progress)
+    }
+
+    fn explain(self, scenario: &Scenario, seed: u64, at: Duration) -> Vec<String> {
+        let (inputs, net) = self.inputs(seed);
+        if scenario.network == Kind::Mainline {
+            let network = mainline_network(scenario, seed, inputs.start, net.clone());
+            return Run::new(scenario, inputs, network, net).explain(at);
+        }
+        let network = BaselineNetwork::new(scenario.network, seed, scenario.nodes);
+        Run::new(scenario, inputs, network, net).explain(at)
+    }
+
+    fn inputs(self, seed: u64) -> (RunInputs, Net) {
+        let net = Net::new(self.net, mix2(seed, NET));
+        (RunInputs { start: EARLIEST_START, seed, awake: self.awake, turns: self.turns }, net)
     }
 }
 

@@ -74,6 +74,7 @@ impl Distribution {
 }
 
 /// Exact below 64; above, 64 bins for each doubling.
+#[expect(clippy::cast_possible_truncation, reason = "below 4096")]
 const fn bin(value: u64) -> usize {
     let bits = u64::BITS - value.leading_zeros();
     if bits <= BINS_BITS {

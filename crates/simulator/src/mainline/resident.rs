@@ -8,7 +8,6 @@ use mainline::node::Node;
 
 /// A node of a Mainline network.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the engine boxes it, and nearly all are honest")]
 pub enum Resident {
     /// The shipped node.
     Honest(Node),

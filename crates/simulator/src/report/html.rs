@@ -1,4 +1,5 @@
 //! A report as one HTML page with inline plots, for people.
+#![expect(clippy::format_collect, reason = "a report is written once")]
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ fn plots(report: &Report) -> Vec<Plot> {
         names
     };
     for name in names(|point| keys(point.runs.first().map(|run| &run.distributions))) {
-        let is_time = !name.ends_with(".hops");
+        let is_time = name.strip_suffix(".hops").is_none();
         let lines = lines(report, |point| {
             let curve = point.runs.first()?.distributions.get(&name)?;
             let unit = if is_time { 1000.0 } else { 1.0 };

@@ -1,4 +1,5 @@
 //! Plots as inline SVG: lines over axes, with a legend, and nothing from elsewhere.
+#![expect(clippy::format_push_string, reason = "a report is written once")]
 
 use super::readable;
 

@@ -1,4 +1,5 @@
 //! A report as text for a terminal.
+#![expect(clippy::format_push_string, reason = "a report is written once")]
 
 use super::{Report, readable};
 
