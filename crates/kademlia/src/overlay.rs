@@ -486,7 +486,7 @@ impl<A: Address> Overlay<A> {
         let mut lookup = Lookup::new(target, settings, seeds);
         if introduce || seeds_lacking {
             let mut introducers = self.introducers(rng);
-            introducers.retain(|to| !lookup.knows_address(*to));
+            introducers.retain(|to| !lookup.knows_address(*to) && Some(*to) != self.own_address);
             for to in introducers {
                 self.introduce(now, id, &mut lookup, to, rng);
             }
@@ -546,6 +546,11 @@ impl<A: Address> Overlay<A> {
             let lookup = self.lookups.get_mut(&id)?;
             let target = lookup.target();
             let contact = lookup.next_contact()?;
+            if Some(contact.address) == self.own_address {
+                // Named before we knew that it is ours.
+                lookup.failed(&contact);
+                continue;
+            }
             let (to, key) = (contact.address, Some(contact.key));
             if let Some(transaction) = self.begin(now, to, key, Purpose::Lookup(id), rng) {
                 return Some(Ask {

@@ -358,10 +358,18 @@ impl<A: Address> Table<A> {
 
     const SHORTEST_PATIENCE: Duration = Duration::from_mins(1);
 
-    /// The buckets, from the one of nothing in common to the deepest in use, that hold fewer
-    /// contacts than they could.
+    /// The buckets, from the one of nothing in common to that of our farthest neighbour, that hold
+    /// fewer contacts than they could. Those still deeper hold neighbours alone, whom a lookup of our
+    /// own id finds all; ids made up to be close to ours cause no further lookups.
     pub fn unfilled_buckets(&self) -> impl Iterator<Item = u32> {
-        (0u32..).zip(&self.buckets).filter_map(|(index, bucket)| {
+        let mut neighbours = 0;
+        let is_near = |bucket: &&Bucket<A>| {
+            neighbours += bucket.live.len();
+            neighbours < self.settings.bucket_size
+        };
+        let near = self.buckets.iter().rev().take_while(is_near).count();
+        let far = self.buckets.len() - near;
+        (0u32..).zip(self.buckets.iter().take(far)).filter_map(|(index, bucket)| {
             (bucket.live.len() < self.settings.bucket_size).then_some(index)
         })
     }
