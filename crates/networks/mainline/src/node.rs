@@ -187,6 +187,8 @@ struct Core {
 pub const MAX_OPERATIONS: usize = 1024;
 /// How often the stores look for what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How soon they go on if much has.
+const SWEEP_SOONEST: Duration = Duration::from_millis(100);
 
 impl Node {
     /// A node that knows nobody yet. All its randomness comes from `seed`.
@@ -210,7 +212,7 @@ impl Node {
             Some(limit) => RateLimiter::new(limit, &mut rng),
             None => RateLimiter::disabled(),
         };
-        let core = Core {
+        let mut core = Core {
             tokens: Tokens::new(Moment::START, &mut rng),
             peers: PeerStore::new(settings.store, &mut rng),
             items: ItemStore::new(settings.store, &mut rng),
@@ -230,6 +232,7 @@ impl Node {
             next_tag: 0,
             scratch: answer::Scratch::default(),
         };
+        core.items.set_home(&sides.home());
         Self { sides, core }
     }
 
@@ -352,6 +355,15 @@ impl Node {
 }
 
 impl Core {
+    /// Drops what has expired; one call does a bounded part of it.
+    fn sweep(&mut self, now: Moment) {
+        self.peers.expire(now);
+        self.items.expire(now);
+        let next = [self.peers.next_expiry(), self.items.next_expiry()].into_iter().flatten().min();
+        let pause = next.map_or(SWEEP_EVERY, |next| next.since(now));
+        self.sweep_at = now + pause.clamp(SWEEP_SOONEST, SWEEP_EVERY);
+    }
+
     fn send(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
         self.outbox.push(Transmit { to, way: Way::Datagram }, write);
     }
@@ -384,9 +396,7 @@ impl Protocol for Node {
             side.overlay.handle_timeout(now, &mut core.rng);
         }
         if core.sweep_at <= now {
-            core.sweep_at = now + SWEEP_EVERY;
-            core.peers.expire(now);
-            core.items.expire(now);
+            core.sweep(now);
         }
         self.operations_due(now);
         self.drain(now);

@@ -13,7 +13,7 @@ use super::side::{Family, widened};
 use crate::command::{Command, Event, Failure, Item, Outcome, Progress, Refusal, Sample};
 use crate::external::id_matches;
 use crate::item::{check_value, immutable_target};
-use crate::wire::{ErrorReply, Response, code};
+use crate::wire::{ErrorReply, Id, Response, code};
 
 impl Node {
     /// A response arrived.
@@ -51,8 +51,15 @@ impl Node {
         let news = side.voted(now, by, seen, &mut self.core.rng);
         if let Some((external, id)) = news {
             self.core.events.push_back(Event::ExternalAddress(external));
-            self.core.events.extend(id.map(|id| Event::IdChanged { v6: A::V6, id }));
+            if let Some(id) = id {
+                self.id_changed::<A>(id);
+            }
         }
+    }
+
+    fn id_changed<A: Family>(&mut self, id: Id) {
+        self.core.events.push_back(Event::IdChanged { v6: A::V6, id });
+        self.core.items.set_home(&self.sides.home());
     }
 
     /// A bootstrap address refused us: worth another try if our id was the reason and is mended.
@@ -72,7 +79,7 @@ impl Node {
         }
         if side.id != id {
             let id = side.id;
-            self.core.events.push_back(Event::IdChanged { v6: A::V6, id });
+            self.id_changed::<A>(id);
         }
     }
 

@@ -108,6 +108,13 @@ impl Sides {
             && self.v6.as_ref().is_none_or(|side| side.overlay.room() >= requests)
     }
 
+    /// Where items are kept the longest when room is scarce: near the id under which most nodes know
+    /// us.
+    pub(super) fn home(&self) -> Id {
+        let v4 = self.v4.as_ref().map(|side| side.id);
+        v4.or(self.v6.as_ref().map(|side| side.id)).unwrap_or_default()
+    }
+
     /// Whether the node takes part in that family but knows few nodes there: others are then asked
     /// for contacts of both (BEP 32).
     fn lacks_contacts(&self, v6: bool) -> bool {
