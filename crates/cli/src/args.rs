@@ -1,6 +1,7 @@
 //! What can be typed: commands, options and their help.
 
 use core::net::SocketAddr;
+use core::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,6 +46,58 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Use BitTorrent's Mainline DHT: a node joins for this one command
     Mainline(MainlineOptions),
+    /// Simulate networks of up to millions of the real nodes, as a scenario file says
+    Sim(SimOptions),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  polykad sim scenarios/lookups.toml
+  polykad sim scenarios/churn.toml --nodes 1000 --html churn.html
+  polykad sim scenarios/lookups.toml --replay 1@5s
+
+The same seed gives the same run, message by message: the trace hash at the end
+proves it. Exit code 0 only if all assertions of the scenario hold and no checker
+found a fault. `scenarios/README.md` explains scenario files.")]
+pub(crate) struct SimOptions {
+    /// The scenario, a TOML file
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: PathBuf,
+
+    /// The seed, instead of the scenario's; runs this one alone unless --seeds is given too
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+
+    /// How many seeds to run, from the first on
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000))]
+    pub(crate) seeds: Option<u32>,
+
+    /// Nodes at the beginning, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub(crate) nodes: Option<u32>,
+
+    /// Runs at once, at most; results do not depend on it. Default: one for each core
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Write the report as one HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Tell the first operation from that time on step by step: who was asked, what came back, when
+    #[arg(long, value_name = "SEED@TIME", value_parser = crate::sim::replay)]
+    pub(crate) replay: Option<Replay>,
+}
+
+/// What to tell step by step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Replay {
+    /// The run's seed.
+    pub(crate) seed: u64,
+    /// Virtual time since the run's start.
+    pub(crate) at: Duration,
 }
 
 #[derive(Args, Debug)]

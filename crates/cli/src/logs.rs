@@ -14,7 +14,7 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
     let filter = filter.or(standard.as_deref()).unwrap_or(match command {
         Command::Serve(_) => "warn",
         // One command, one answer: its failures are told by the command itself.
-        Command::Mainline(_) | Command::Demo(_) => "off",
+        Command::Mainline(_) | Command::Demo(_) | Command::Sim(_) => "off",
     });
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::wrong_use(format!(

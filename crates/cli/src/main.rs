@@ -1,6 +1,6 @@
 //! The `polykad` program: the command line over a node.
 //!
-//! `args` says what can be typed; each command is one module: `serve`, `mainline`, `demo`. What a
+//! `args` says what can be typed; each command is one module: `serve`, `mainline`, `demo`, `sim`. What a
 //! command prints goes through `output`, its failure is a `Failure`, and `main` alone turns that
 //! into a line on stderr and an exit code: 0 done, 1 not found or failed, 2 wrong use.
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ mod node;
 mod output;
 mod parse;
 mod serve;
+mod sim;
 mod terminal;
 mod wrong_use;
 
@@ -42,7 +43,9 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     // is many.
     let mut runtime = match arguments.command {
         Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
-        Command::Serve(_) | Command::Mainline(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Serve(_) | Command::Mainline(_) | Command::Sim(_) => {
+            tokio::runtime::Builder::new_current_thread()
+        }
     };
     let runtime = runtime
         .enable_all()
@@ -53,6 +56,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
             Command::Demo(options) => demo::run(options, output).await,
             Command::Serve(options) => serve::run(options, output).await,
             Command::Mainline(options) => mainline::run(options, output).await,
+            Command::Sim(options) => sim::run(&options, output),
         }
     });
     // Reading standard input can't be interrupted: don't wait for it.

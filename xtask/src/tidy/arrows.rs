@@ -13,7 +13,16 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("crates/services/*", &["crates/client"]),
     ("crates/gateway", &["crates/client"]),
     ("crates/python", &["crates/client"]),
-    ("crates/cli", &["crates/gateway", "crates/services/*", "crates/polykad", "crates/client"]),
+    (
+        "crates/cli",
+        &[
+            "crates/gateway",
+            "crates/services/*",
+            "crates/polykad",
+            "crates/client",
+            "crates/simulator",
+        ],
+    ),
     ("fuzz", &["**"]),
     ("bench", &["**"]),
     ("xtask", &[]),
