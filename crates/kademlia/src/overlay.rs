@@ -144,18 +144,24 @@ struct Upkeep<A> {
     refreshing: Option<LookupId>,
     /// The buckets below this one were seen to in this round.
     next_bucket: u32,
-    /// Joining has failed this many times in a row.
-    failed_joins: u32,
+    /// Rounds in a row that left us with hardly any contacts.
+    lean_rounds: u32,
+    /// Rounds that followed soon because the table grew.
+    young_rounds: u32,
+    /// Whether a contact has got a place in this round.
+    has_grown: bool,
 }
 
 /// Signs of life awaited at once: enough to check a whole table within a minute.
 const MAX_CHECKS: usize = 8;
 /// Of these, how many may be awaited when a newcomer is asked: whoever names contacts that do not
 /// exist must not keep us from checking those we have.
-const MAX_NEWCOMER_CHECKS: usize = 4;
+const MAX_NEWCOMER_CHECKS: usize = 6;
 /// How soon a node that found nobody tries again, at first and at most.
 const REJOIN_MIN: Duration = Duration::from_secs(2);
 const REJOIN_MAX: Duration = Duration::from_mins(5);
+/// Rounds of refreshing that follow each other soon, at most: some two minutes.
+const YOUNG_ROUNDS: u32 = 6;
 /// No contact needs a check sooner than this after it answered (see `Table::next_check`).
 const CHECK_SOONEST: Duration = Duration::from_mins(1);
 
@@ -187,7 +193,9 @@ impl<A: Address> Overlay<A> {
                 refresh_at: None,
                 refreshing: None,
                 next_bucket: 0,
-                failed_joins: 0,
+                lean_rounds: 0,
+                young_rounds: 0,
+                has_grown: false,
             },
             sent: 0,
         }
@@ -258,6 +266,7 @@ impl<A: Address> Overlay<A> {
         let first_check = self.table.next_check(&[]);
         self.upkeep.check_at = first_check.map_or(refresh_at, |(due, _)| due);
         self.upkeep.refresh_at = Some(refresh_at);
+        self.upkeep.young_rounds = YOUNG_ROUNDS;
     }
 
     /// Looks up our own id, through the bootstrap addresses too, and then keeps the table fresh.
@@ -278,6 +287,7 @@ impl<A: Address> Overlay<A> {
     /// Our id has changed: the table is sorted anew, and our new neighbourhood is looked up.
     pub fn change_id(&mut self, now: Moment, me: Key) {
         self.table.move_to(me);
+        self.upkeep.young_rounds = 0;
         if self.upkeep.refresh_at.is_some() {
             self.upkeep.refresh_at = Some(now);
         }
@@ -358,6 +368,7 @@ impl<A: Address> Overlay<A> {
         }
         let placement = self.table.answered(now, contact, Some(answered.rtt), verified);
         if placement == Placement::Added {
+            self.upkeep.has_grown = true;
             self.upkeep.check_at = self.upkeep.check_at.min(now + CHECK_SOONEST);
             // A node that others found before it asked anybody keeps its table fresh all the same.
             self.upkeep.refresh_at.get_or_insert(now + REJOIN_MIN);
@@ -676,22 +687,35 @@ impl<A: Address> Overlay<A> {
     }
 
     /// Goes on with the round: a random id in each bucket that has room, one after the other. A node
-    /// that found nobody tries again soon.
+    /// that found nobody, or hardly anybody, tries again soon.
     fn refreshed(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
-        if self.table.is_isolated() {
-            let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.failed_joins.min(16));
-            self.upkeep.failed_joins += 1;
+        if self.table.len() < self.settings.lookup.closest || self.table.is_isolated() {
+            let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.lean_rounds.min(16));
+            self.upkeep.lean_rounds += 1;
+            self.upkeep.young_rounds = 0;
             self.upkeep.refresh_at = Some(now + pause.min(REJOIN_MAX));
             return;
         }
-        self.upkeep.failed_joins = 0;
+        self.upkeep.lean_rounds = 0;
         let from = self.upkeep.next_bucket;
         let Some(bucket) = self.table.unfilled_buckets().find(|bucket| *bucket >= from) else {
+            self.round_over(now);
             return;
         };
         self.upkeep.next_bucket = bucket + 1;
         let target = self.me().random_in_bucket(bucket, self.settings.bits, rng);
         self.upkeep.refreshing = self.start(now, target, self.settings.lookup, false, rng);
+    }
+
+    /// While the network around a newcomer is still being found, or is young itself, the next round
+    /// follows soon.
+    fn round_over(&mut self, now: Moment) {
+        let has_grown = core::mem::take(&mut self.upkeep.has_grown);
+        if has_grown && self.upkeep.young_rounds < YOUNG_ROUNDS {
+            let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.young_rounds);
+            self.upkeep.young_rounds += 1;
+            self.upkeep.refresh_at = Some(now + pause);
+        }
     }
 
     /// The period with a jitter of a tenth, so that a network born at once does not refresh at once.

@@ -241,6 +241,25 @@ fn joining_finds_the_neighbourhood() {
 }
 
 #[test]
+fn a_crowd_that_joins_at_once_finds_itself() {
+    let mut toys = Toys::new(18);
+    for n in 0..40 {
+        toys.add(n);
+    }
+    for n in 1..40 {
+        toys.join(n, &[address(0)]);
+    }
+    toys.run(MINUTE);
+    for n in 0..40 {
+        let me = toys.table(n).me();
+        let known = toys.table(n).closest::<8>(&me);
+        let truth = toys.truth(me, n);
+        let found = truth.iter().filter(|contact| known.contains(contact)).count();
+        assert!(found >= 6, "{n} knows {found} of its 8 neighbours, {} in all", known.len());
+    }
+}
+
+#[test]
 fn refreshing_fills_every_bucket_that_can_be_filled() {
     let mut toys = Toys::joined(2, 40);
     toys.run(60 * MINUTE);

@@ -301,7 +301,8 @@ fn a_node_that_only_others_found_keeps_its_table_fresh() {
     world.run_for(Duration::from_secs(30));
     let (_, report) = world.perform(first, Command::FindNode(id_of(&world, first)));
     assert_eq!(report.hops, 1, "it knows its neighbourhood");
-    assert!(world.node(first).status(world.now).counters.requests > 20);
+    let requests = world.node(first).status(world.now).counters.requests;
+    assert!(requests > 20, "{requests}");
 }
 
 #[test]
