@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<bool, String> {
     let mut clean = true;
     let mut rows = String::new();
     for target in chosen {
-        let finding = fuzz(&target, dose)?;
+        let finding = fuzz(&target, dose, false)?;
         clean &= finding.clean;
         rows.push_str(&row(&finding));
     }
@@ -74,7 +74,7 @@ pub(crate) fn stage() -> Result<Tally, String> {
     let targets = targets()?;
     tally.expect(!targets.is_empty(), "there is no fuzz target");
     for target in targets {
-        let finding = fuzz(&target, Dose::Seconds(STAGE_SECONDS))?;
+        let finding = fuzz(&target, Dose::Seconds(STAGE_SECONDS), true)?;
         let files = finding.artifacts.iter().map(|path| path.display().to_string());
         let files = files.collect::<Vec<_>>().join(", ");
         tally.expect(finding.clean, format!("{target}: findings in {files}"));
@@ -117,7 +117,7 @@ fn targets() -> Result<Vec<String>, String> {
     Ok(Workspace::load()?.fuzz_targets())
 }
 
-fn fuzz(target: &str, dose: Dose) -> Result<Finding, String> {
+fn fuzz(target: &str, dose: Dose, quiet: bool) -> Result<Finding, String> {
     let found = target_dir().join("fuzz-corpus").join(target);
     fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     let before = artifacts(target);
@@ -132,7 +132,8 @@ fn fuzz(target: &str, dose: Dose) -> Result<Finding, String> {
     }
     // What is fuzzed forbids unsafe code: without a sanitizer it runs ten times as often.
     let start = std::time::Instant::now();
-    let output: Output = command(target, &found, &limit).output()?;
+    let run = command(target, &found, &limit);
+    let output: Output = if quiet { run.quiet().output()? } else { run.output()? };
     let seconds = start.elapsed().as_secs_f64();
     let said = &output.stderr;
     let after = artifacts(target).into_iter().filter(|path| !before.contains(path)).collect();

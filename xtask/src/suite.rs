@@ -156,21 +156,26 @@ fn doc() -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// The tests that print `trace_hash=…` must print the same with and without optimization.
+/// The tests `the_same_seed…` print `trace hash: …`: it must be the same with and without
+/// optimization.
 fn determinism() -> Result<Tally, String> {
     let mut tally = Tally::default();
     let hashes = |profile: &[&str]| -> Result<Vec<String>, String> {
         let output = cargo()
             .args(["test", "--package", "polykad-mainline", "--quiet"])
             .args(profile)
-            .args(["trace_hash", "--", "--nocapture", "--test-threads=1"])
+            .args(["the_same_seed", "--", "--nocapture", "--test-threads=1"])
             .output()?;
         let said = format!("{}{}", output.stdout, output.stderr);
         let found = trace_hashes(&said);
-        if output.success { Ok(found) } else { Err("a trace_hash test fails: see above".into()) }
+        if output.success {
+            Ok(found)
+        } else {
+            Err("a test of determinism fails: see above".into())
+        }
     };
     let (debug, release) = (hashes(&[])?, hashes(&["--release"])?);
-    tally.expect(!debug.is_empty(), "no test of polykad-mainline prints trace_hash=HASH");
+    tally.expect(!debug.is_empty(), "no test of polykad-mainline prints `trace hash: HASH`");
     let same = debug == release;
     tally.expect(same, format!("debug {debug:?} and release {release:?} differ"));
     Ok(tally)
@@ -247,9 +252,9 @@ fn count_before(text: &str, word: &str) -> usize {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// What follows each `trace_hash=`, in order of appearance.
+/// What follows each `trace hash: `, in order of appearance.
 fn trace_hashes(text: &str) -> Vec<String> {
-    let after = text.split("trace_hash=").skip(1);
+    let after = text.split("trace hash: ").skip(1);
     after.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
 }
 

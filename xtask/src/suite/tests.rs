@@ -31,6 +31,6 @@ fn a_build_failure_counts_once() {
 
 #[test]
 fn reads_trace_hashes() {
-    let text = "running\ntrace_hash=12ab\nx trace_hash=9f, more\n";
+    let text = "running\ntrace hash: 12ab\nx trace hash: 9f, more\n";
     assert_eq!(trace_hashes(text), ["12ab", "9f"]);
 }
