@@ -310,7 +310,8 @@ pub const MAX_BUCKET: usize = 64;
 const NO_HOST: u32 = u32::MAX;
 const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
-fn host_address(host: u32) -> SocketAddrV4 {
+/// The address of the host with a number; the hosts of the beginning are numbered from 0.
+pub fn host_address(host: u32) -> SocketAddrV4 {
     let offset = host.wrapping_mul(SPREAD) & ((1 << ADDRESS_BITS) - 1);
     SocketAddrV4::new(Ipv4Addr::from_bits(FIRST_ADDRESS + offset), PORT)
 }

@@ -9,6 +9,7 @@
 //! implementation a file; [`mod@run`] plans wishes and trouble and measures, [`checker`] watches.
 #![forbid(unsafe_code)]
 
+mod adversary;
 pub mod baseline;
 pub mod checker;
 pub mod churn;

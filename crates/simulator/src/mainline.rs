@@ -16,12 +16,14 @@ use mainline::item::immutable_target;
 use mainline::node::{Node, Settings};
 use mainline::wire;
 
+use crate::adversary::{self, Adversaries};
 use crate::engine::{Births, Place};
 use crate::ids::{Id, Ids};
 use crate::net::Net;
 use crate::network::{Ending, Network, News, NodeStanding, Wish};
 use crate::random::{Draw, mix2};
-pub use resident::Resident;
+use crate::scenario::AdversaryFields;
+pub use resident::{Intruder, Resident};
 
 /// How nodes are born in steady state.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,7 @@ pub struct MainlineNetwork {
     net: Net,
     /// What nodes have written to their disks.
     disks: BTreeMap<Place, Vec<Stored>>,
+    adversaries: Adversaries,
 }
 
 /// Names of what is drawn.
@@ -64,12 +67,44 @@ impl MainlineNetwork {
     /// `count` nodes, whose ids follow from their addresses (BEP 42).
     pub fn new(seed: u64, count: u32, settings: Settings, birth: Birth, net: Net) -> Self {
         let ids = Ids::new(seed, count, derived);
-        Self { seed, ids, settings, birth, net, disks: BTreeMap::new() }
+        Self {
+            seed,
+            ids,
+            settings,
+            birth,
+            net,
+            disks: BTreeMap::new(),
+            adversaries: Adversaries::default(),
+        }
     }
 
     /// Marks a share of the nodes as not there at the beginning; see [`Ids::set_absent`].
     pub fn set_absent(&mut self, share: f64, stale: f64) {
         self.ids.set_absent(share, stale);
+    }
+
+    /// Adds those that do not play by the rules.
+    pub fn add_adversaries(&mut self, fields: &[AdversaryFields]) {
+        self.adversaries = Adversaries::new(self.seed, fields, &mut self.ids, topic, derived);
+    }
+
+    /// Whoever lives at a place, as one that knows nobody; or the shipped node with a table of its
+    /// own, by `settled`.
+    fn resident(&self, place: Place, seed: [u8; 32], settled: bool) -> Resident {
+        let me = Contact { key: self.ids.key(place), address: self.ids.address(place) };
+        let settings = || self.settings_of(place);
+        if let Some(rogue) = self.adversaries.resident(place, me, settings, seed) {
+            return Resident::Rogue(Intruder(rogue));
+        }
+        let mut node = Node::new(self.settings_of(place), seed);
+        if settled {
+            let table = self.settings.table;
+            let size = table.bucket_size + table.spares;
+            let mut members = Vec::with_capacity(32 * size);
+            self.ids.table(place, size, |other| members.push(self.member(place, other)));
+            node.settle(members, self.refresh_at(place));
+        }
+        Resident::Honest(node)
     }
 
     fn settings_of(&self, place: Place) -> Settings {
@@ -120,17 +155,11 @@ fn derived(address: SocketAddrV4, draw: &mut Draw) -> Id {
 impl Births<Resident> for MainlineNetwork {
     fn born(&self, place: Place) -> Resident {
         let seed = Draw::new(self.seed, about::SEED, place.into()).seed();
-        let mut node = Node::new(self.settings_of(place), seed);
-        let table = self.settings.table;
-        let size = table.bucket_size + table.spares;
-        let mut members = Vec::with_capacity(32 * size);
-        self.ids.table(place, size, |other| members.push(self.member(place, other)));
-        node.settle(members, self.refresh_at(place));
-        Resident::Honest(node)
+        self.resident(place, seed, true)
     }
 
     fn first_timeout(&self, place: Place) -> Option<Moment> {
-        if !self.ids.was_present(place) {
+        if !self.ids.was_present(place) || self.adversaries.holds(place) {
             return None;
         }
         if self.birth.silence.is_zero() {
@@ -167,11 +196,19 @@ impl Network for MainlineNetwork {
     fn fresh(&self, place: Place, incarnation: u32, _now: Moment) -> Resident {
         let about = mix2(about::SEED, incarnation.into());
         let seed = Draw::new(self.seed, about, place.into()).seed();
-        Resident::Honest(Node::new(self.settings_of(place), seed))
+        self.resident(place, seed, false)
     }
 
-    fn is_honest(&self, _place: Place) -> bool {
-        true
+    fn is_honest(&self, place: Place) -> bool {
+        !self.adversaries.holds(place)
+    }
+
+    fn spoofing_rate(&self, place: Place) -> Option<f64> {
+        self.adversaries.spoofing_rate(place)
+    }
+
+    fn forgery(&self, draw: &mut Draw) -> Vec<u8> {
+        adversary::forgery(draw)
     }
 
     fn is_reachable(&self, place: Place) -> bool {
@@ -192,7 +229,7 @@ impl Network for MainlineNetwork {
     }
 
     fn unpack(&mut self, place: Place, node: &mut Resident, contacts: &[Place]) {
-        let Resident::Honest(node) = node;
+        let Resident::Honest(node) = node else { return };
         node.restore_contacts(contacts.iter().map(|place| Contact {
             key: self.ids.key(*place),
             address: self.ids.address(*place).into(),
@@ -203,7 +240,7 @@ impl Network for MainlineNetwork {
     }
 
     fn contacts(&self, node: &Resident) -> Vec<Place> {
-        let Resident::Honest(node) = node;
+        let Resident::Honest(node) = node else { return Vec::new() };
         let contacts: Vec<_> = node.contacts().collect();
         self.places(&contacts)
     }
@@ -283,12 +320,11 @@ impl Network for MainlineNetwork {
     }
 
     fn check(&self, node: &Resident) -> Result<(), &'static str> {
-        let Resident::Honest(node) = node;
-        node.check_invariants()
+        node.honest().map_or(Ok(()), Node::check_invariants)
     }
 
     fn standing(&self, node: &Resident, now: Moment) -> NodeStanding {
-        let Resident::Honest(node) = node;
+        let Some(node) = node.honest() else { return NodeStanding::default() };
         let status = node.status(now);
         let census = status.v4.map(|side| side.census).unwrap_or_default();
         NodeStanding {

@@ -9,6 +9,7 @@ use kademlia::{Moment, OperationId, Protocol};
 
 use crate::engine::{Births, Place};
 use crate::ids::{Id, Ids};
+use crate::random::Draw;
 
 /// A network that can be simulated.
 pub trait Network: Births<<Self as Network>::Node> {
@@ -25,6 +26,16 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn fresh(&self, place: Place, incarnation: u32, now: Moment) -> <Self as Network>::Node;
     /// Whether the node at a place plays by the rules.
     fn is_honest(&self, place: Place) -> bool;
+    /// How many messages a second the one at a place sends in the names of others.
+    fn spoofing_rate(&self, place: Place) -> Option<f64> {
+        let _ = place;
+        None
+    }
+    /// A message in the name of another.
+    fn forgery(&self, draw: &mut Draw) -> Vec<u8> {
+        let _ = draw;
+        Vec::new()
+    }
     /// Whether others can ask the node at a place.
     fn is_reachable(&self, place: Place) -> bool;
     /// Writes to a node's disk what an event says must be kept.

@@ -64,6 +64,7 @@ mod about {
     pub(super) const WISH: u64 = 0x2a_01;
     pub(super) const KILL: u64 = 0x2a_02;
     pub(super) const JOIN: u64 = 0x2a_03;
+    pub(super) const SPOOF: u64 = 0x2a_04;
 }
 
 /// Samples taken in a run.
@@ -136,7 +137,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         }
         // What is under way may end; nothing new begins.
         while let Some(code) = self.engine.advance(end + PATIENCE, &mut self.recorder) {
-            if !matches!(Plan::decode(code), Plan::Wish(_)) {
+            if !matches!(Plan::decode(code), Plan::Wish(_) | Plan::Spoof(_)) {
                 self.act(Plan::decode(code));
             }
             self.settle_accounts();
@@ -201,6 +202,11 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             self.engine.schedule(start + turn.at, plan.encode());
         }
         self.plan_sessions();
+        for place in 0..count(self.engine.places()) {
+            if self.engine.births().spoofing_rate(place).is_some() {
+                self.engine.schedule(start, Plan::Spoof(place).encode());
+            }
+        }
     }
 
     /// Whoever is there leaves when its session ends, whoever is not comes when its absence does.
@@ -222,6 +228,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             Plan::Join(place) => self.join(place),
             Plan::Leave(place) => self.leave(place),
             Plan::Happen(index) => self.happen(index),
+            Plan::Spoof(place) => self.spoof(place),
             Plan::Sample => self.sample(),
         }
     }
@@ -333,6 +340,20 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         };
         let plan = if is_session { Plan::Leave(place) } else { Plan::Join(place) };
         self.engine.schedule(self.engine.now() + length, plan.encode());
+    }
+
+    /// Sends a query to anybody in the name of one victim.
+    fn spoof(&mut self, place: Place) {
+        let Some(rate) = self.engine.births().spoofing_rate(place) else { return };
+        let mut draw = self.draw(about::SPOOF);
+        let pause = Duration::from_secs_f64(1.0 / rate.max(1e-3));
+        self.engine.schedule(self.engine.now() + pause, Plan::Spoof(place).encode());
+        let Some(to) = self.anybody(&mut draw) else { return };
+        let victim = self.anybody(&mut Draw::new(self.inputs.seed, about::SPOOF, place.into()));
+        let forgery = self.engine.births().forgery(&mut draw);
+        if let Some(victim) = victim.filter(|victim| *victim != to) {
+            self.engine.spoof(victim, to, &forgery, &mut self.recorder);
+        }
     }
 
     fn happen(&mut self, index: u32) {

@@ -124,6 +124,7 @@ fn mainline_network(scenario: &Scenario, seed: u64, start: Moment, net: Net) -> 
     let settings = node_settings(&scenario.node);
     let mut network = MainlineNetwork::new(seed, scenario.nodes, settings, birth, net);
     network.set_absent(absent(scenario, seed), population.stale);
+    network.add_adversaries(&scenario.adversary);
     network
 }
 

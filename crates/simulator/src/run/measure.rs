@@ -19,9 +19,11 @@ pub(super) struct Curves {
     /// By name: (seconds since the start, value).
     over_time: BTreeMap<&'static str, Vec<(f64, f64)>>,
     last: (u64, u64, u64),
-    /// Lookups judged, whether they found the closest node, and the share of the closest found.
+    /// Lookups judged; how many found the closest node, how many any of the closest; and the share of
+    /// the closest found.
     judged: u64,
     exact: u64,
+    reached: u64,
     recall: f64,
     /// Stores judged, and the share of holders that are among the closest.
     stores: u64,
@@ -92,6 +94,7 @@ impl<N: Network + 'static> Run<'_, N> {
         let truth = closest(&self.engine, &operation.target, many);
         self.curves.judged += 1;
         self.curves.exact += u64::from(nodes.first() == truth.first());
+        self.curves.reached += u64::from(truth.iter().any(|place| nodes.contains(place)));
         self.curves.recall += share_of(nodes, &truth);
     }
 
@@ -188,6 +191,7 @@ impl<N: Network + 'static> Run<'_, N> {
         let curves = &self.curves;
         if curves.judged > 0 {
             put("find.exact".into(), to_f64(curves.exact) / to_f64(curves.judged));
+            put("find.reached".into(), to_f64(curves.reached) / to_f64(curves.judged));
             put("find.recall".into(), curves.recall / to_f64(curves.judged));
         }
         if curves.stores > 0 {

@@ -13,6 +13,8 @@ pub(super) enum Plan {
     Leave(Place),
     /// Something happens once.
     Happen(u32),
+    /// A message in the name of another, from a place.
+    Spoof(Place),
     /// A look at how things are.
     Sample,
 }
@@ -24,7 +26,8 @@ impl Plan {
             Self::Join(place) => (1, place),
             Self::Leave(place) => (2, place),
             Self::Happen(index) => (3, index),
-            Self::Sample => (4, 0),
+            Self::Spoof(place) => (4, place),
+            Self::Sample => (5, 0),
         };
         kind << 32 | u64::from(number)
     }
@@ -36,6 +39,7 @@ impl Plan {
             1 => Self::Join(number),
             2 => Self::Leave(number),
             3 => Self::Happen(number),
+            4 => Self::Spoof(number),
             _ => Self::Sample,
         }
     }
