@@ -85,7 +85,22 @@ impl Server {
             let first = servers[0].address.clone();
             servers.push(Self::start("127.0.0.1:0", &["--bootstrap", &first]));
         }
+        servers[0].knows(size);
         servers
+    }
+
+    /// Waits until so many nodes are found through this one: it asks a newcomer back before it tells
+    /// others of it.
+    fn knows(&self, size: usize) {
+        let target = "00".repeat(20);
+        for _ in 0..100 {
+            let found = self.mainline(&["find-node", &target, "--json"]).done().json();
+            if found["nodes"].as_array().unwrap().len() == size {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("the nodes did not find each other");
     }
 
     /// Runs a command that joins through this node.
