@@ -84,7 +84,8 @@ impl Batch {
         let fd = socket.as_raw_fd();
         set(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         for option in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
-            // Only root may exceed the system's limit; less means more lost queries, no wrong figure.
+            // Only root may exceed the system's limit; less means more lost queries, no wrong
+            // figure.
             let _ = set(fd, libc::SOL_SOCKET, option, SOCKET_BUFFER_BYTES);
         }
         let (received, queued) = (Buffers::new(), Buffers::new());

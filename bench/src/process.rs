@@ -1,4 +1,5 @@
-//! The programs that are measured: started on one core, watched through `/proc`, ended when dropped.
+//! The programs that are measured: started on one core, watched through `/proc`, ended when
+//! dropped.
 
 use std::fs;
 use std::path::Path;

@@ -101,7 +101,8 @@ impl Report {
     fn write_serving(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "server      query       CPU µs/answer  user µs  answers/s  bytes  8 nodes  core busy  p99 ms"
+            "server      query       CPU µs/answer  user µs  answers/s  bytes  8 nodes  \
+             core busy  p99 ms"
         )?;
         for (server, kind) in self.pairs() {
             let figure = |figure| self.median(server, kind, figure).unwrap_or(f64::NAN);
@@ -112,7 +113,8 @@ impl Report {
             let p99 = figure(|round| round.p99_ms);
             writeln!(
                 f,
-                "{server:11} {kind:11} {cpu:13.2} {user:8.2} {rate:10.0} {bytes:6.0} {full:7.0}% {busy:9.0}% {p99:7.2}"
+                "{server:11} {kind:11} {cpu:13.2} {user:8.2} {rate:10.0} {bytes:6.0} {full:7.0}% \
+                 {busy:9.0}% {p99:7.2}"
             )?;
         }
         writeln!(f)
