@@ -2,7 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -16,17 +18,16 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
         // One command, one answer: its failures are told by the command itself.
         Command::Mainline(_) | Command::Demo(_) | Command::Sim(_) => "off",
     });
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let filter: Targets = filter.parse().map_err(|error| {
         Failure::wrong_use(format!(
             "log filter '{filter}': {error}; write a level such as info or debug, or \
              TARGET=LEVEL pairs"
         ))
     })?;
     let no_colour = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && !no_colour)
-        .init();
+        .with_ansi(io::stderr().is_terminal() && !no_colour);
+    tracing_subscriber::registry().with(filter).with(lines).init();
     Ok(())
 }
