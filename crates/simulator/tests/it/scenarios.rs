@@ -1,0 +1,29 @@
+//! The scenarios of the repository.
+
+use std::path::Path;
+
+use simulator::{Overrides, ScenarioFile};
+
+#[test]
+fn all_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            ScenarioFile::read(&path, Overrides::default())
+                .unwrap_or_else(|error| panic!("{error}"));
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "{count} scenarios");
+}
+
+#[test]
+fn too_much_memory_is_refused_up_front() {
+    let text = "name = \"big\"\nnodes = 4000000000\nduration = \"1s\"\n";
+    let file =
+        ScenarioFile::parse(Path::new("big"), text, Path::new(""), Overrides::default()).unwrap();
+    let error = simulator::run(&file, std::num::NonZeroUsize::MIN, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("lower nodes"), "{error}");
+}
