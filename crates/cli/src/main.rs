@@ -1,8 +1,8 @@
 //! The `polykad` program: the command line over a node.
 //!
-//! `args` says what can be typed; each command is one module: `serve`, `mainline`, `demo`, `sim`. What a
-//! command prints goes through `output`, its failure is a `Failure`, and `main` alone turns that
-//! into a line on stderr and an exit code: 0 done, 1 not found or failed, 2 wrong use.
+//! `args` says what can be typed; each command is one module: `serve`, `mainline`, `demo`, `sim`.
+//! What a command prints goes through `output`, its failure is a `Failure`, and `main` alone turns
+//! that into a line on stderr and an exit code: 0 done, 1 not found or failed, 2 wrong use.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -209,8 +209,8 @@ impl Rtt {
         Self::span(self.smoothed.into())
     }
 
-    /// The time after which an answer is overdue: smoothed + 4 deviations, the deviation taken for a
-    /// sixteenth of the smoothed time at least, for even the steadiest path has its hiccups.
+    /// The time after which an answer is overdue: smoothed + 4 deviations, the deviation taken for
+    /// a sixteenth of the smoothed time at least, for even the steadiest path has its hiccups.
     pub fn overdue(&self) -> Duration {
         let deviation = self.deviation.max(self.smoothed / 16);
         Self::span(u64::from(self.smoothed) + 4 * u64::from(deviation))

@@ -1,8 +1,9 @@
 //! The parts that all Kademlia networks share, as pure state machines.
 //!
-//! A network (a crate below `crates/networks`) composes these parts and owns its wire format and its
-//! rules. Nothing here knows a wire format, a clock, a socket, a thread or a source of randomness:
-//! time and a seed are handed in, so one seed gives one run, in production and in simulation alike.
+//! A network (a crate below `crates/networks`) composes these parts and owns its wire format and
+//! its rules. Nothing here knows a wire format, a clock, a socket, a thread or a source of
+//! randomness: time and a seed are handed in, so one seed gives one run, in production and in
+//! simulation alike.
 //!
 //! Read [`protocol`] first: it is the seam between a network and what drives it.
 #![forbid(unsafe_code)]

@@ -1,8 +1,8 @@
 //! Rate limits per address prefix: who asks too much is not answered.
 //!
 //! A network calls [`RateLimiter::allow`] for every query before it spends anything on it. (Answers
-//! to our own requests are not limited: the request tracker knows how many to expect.) Each query is
-//! charged to two token buckets, and served only if both have room:
+//! to our own requests are not limited: the request tracker knows how many to expect.) Each query
+//! is charged to two token buckets, and served only if both have room:
 //!
 //! | level | IPv4 | IPv6 | who that is |
 //! |---|---|---|---|
@@ -15,15 +15,15 @@
 //!
 //! # What it holds against
 //!
-//! Memory is bounded: a set-associative array, at most [`MAX_SETS`] sets of [`WAYS`] buckets a level.
-//! A newcomer overwrites the bucket of its set that *owes least*, and a bucket that owes nothing is
-//! the same as none. It follows:
+//! Memory is bounded: a set-associative array, at most [`MAX_SETS`] sets of [`WAYS`] buckets a
+//! level. A newcomer overwrites the bucket of its set that *owes least*, and a bucket that owes
+//! nothing is the same as none. It follows:
 //!
 //! - Nobody frees his own drained bucket cheaply. As long as he asks on, his debt is the highest
 //!   possible; to be overwritten, all other buckets of his set have to be drained as deeply, by
-//!   queries from other prefixes. The hash is keyed, so he cannot aim at his set and must keep about
-//!   `MAX_SETS × WAYS` prefixes drained, that is send what all those prefixes may ask together, to
-//!   win one burst.
+//!   queries from other prefixes. The hash is keyed, so he cannot aim at his set and must keep
+//!   about `MAX_SETS × WAYS` prefixes drained, that is send what all those prefixes may ask
+//!   together, to win one burst.
 //! - Nobody drains the bucket of another: a newcomer starts with a full bucket, never with what the
 //!   overwritten one owed. Only who can send in another's name (spoof his address) can use up his
 //!   share; that the share is small is what keeps us from being an amplifier aimed at him.
@@ -64,8 +64,8 @@ pub struct RateLimit {
 }
 
 /// A busy Mainline node is asked 50 to 200 times a second by the whole world, by one host rarely
-/// more than a few times. 20 a second leaves room for some dozens of clients behind one address; the
-/// burst of ten seconds covers what a client asks when it starts, or puts in a row into a small
+/// more than a few times. 20 a second leaves room for some dozens of clients behind one address;
+/// the burst of ten seconds covers what a client asks when it starts, or puts in a row into a small
 /// network; a subnet gets what four of its hosts may ask. As a reflector aimed at a victim we then
 /// send it at most 20 answers a second. (libtorrent answers 49 queries in ten seconds, then ignores
 /// the host for five minutes: that punishes those behind a shared address.)
@@ -121,8 +121,8 @@ impl RateLimiter {
         Self { levels: None, refusals: Refusals { by_host: 0, by_subnet: 0 } }
     }
 
-    /// Whether a query of `host` may be served now; if so, it is charged with `cost`. A refused query
-    /// costs nothing: who asks too much gets his share, not silence.
+    /// Whether a query of `host` may be served now; if so, it is charged with `cost`. A refused
+    /// query costs nothing: who asks too much gets his share, not silence.
     pub fn allow(&mut self, now: Moment, host: IpAddr, cost: u32) -> bool {
         let Some(levels) = &mut self.levels else {
             return true;
@@ -162,8 +162,8 @@ pub fn site(host: IpAddr) -> u64 {
 
 /// The prefixes of the two levels.
 fn prefixes(host: IpAddr) -> (u64, u64) {
-    /// Set for IPv6 and never for IPv4, of which a prefix has at most 32 bits. Global IPv6 addresses
-    /// begin with 001, so nothing is lost.
+    /// Set for IPv6 and never for IPv4, of which a prefix has at most 32 bits. Global IPv6
+    /// addresses begin with 001, so nothing is lost.
     const V6: u64 = 1 << 63;
     match host {
         IpAddr::V4(ip) => (ip.to_bits().into(), u64::from(ip.to_bits() >> 8)),

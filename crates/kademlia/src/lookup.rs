@@ -1,8 +1,8 @@
 //! The iterative lookup: ever closer contacts, α at a time, until the k closest have answered.
 //!
-//! Pure bookkeeping: no wire, no time, no randomness. The overlay asks [`Lookup::next_contact`] whom
-//! to ask, and reports what came of it. Maymounkov and Mazières, section 2.3; disjoint paths as in
-//! Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
+//! Pure bookkeeping: no wire, no time, no randomness. The overlay asks [`Lookup::next_contact`]
+//! whom to ask, and reports what came of it. Maymounkov and Mazières, section 2.3; disjoint paths
+//! as in Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
 
 use crate::contact::{Address, Contact};
 use crate::key::{Distance, Key};
@@ -167,8 +167,8 @@ impl<A: Address> Lookup<A> {
         }
     }
 
-    /// A contact answered, and calls itself `by`: it has a new id, or whoever named it was wrong. It
-    /// goes on under the id it claims; its answer is worth as much as any.
+    /// A contact answered, and calls itself `by`: it has a new id, or whoever named it was wrong.
+    /// It goes on under the id it claims; its answer is worth as much as any.
     pub fn answered_as(
         &mut self,
         asked: &Contact<A>,
@@ -239,8 +239,8 @@ impl<A: Address> Lookup<A> {
         self.candidates.iter().enumerate().filter(move |(_, candidate)| candidate.path == path)
     }
 
-    /// Those that decide whether a path has converged: its k closest that neither failed nor keep us
-    /// waiting.
+    /// Those that decide whether a path has converged: its k closest that neither failed nor keep
+    /// us waiting.
     fn deciding(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate<A>)> {
         self.on_path(path)
             .filter(|(_, candidate)| !matches!(candidate.state, State::Failed | State::Slow))

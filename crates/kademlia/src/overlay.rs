@@ -8,10 +8,11 @@
 //! The life of one lookup: [`Overlay::start_lookup`] seeds it from the table. [`Overlay::poll_ask`]
 //! names a contact and a transaction id; the network sends a find. Its answer comes back through
 //! [`Overlay::answered`], which tells the network what the answer was for, so that it can take out
-//! peers, values or tokens; silence comes back through [`Overlay::handle_timeout`]. At the end there
-//! is an [`OverlayEvent::LookupDone`] with the lookup itself.
+//! peers, values or tokens; silence comes back through [`Overlay::handle_timeout`]. At the end
+//! there is an [`OverlayEvent::LookupDone`] with the lookup itself.
 
-use arrayvec::ArrayVec;
+mod upkeep;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,6 +25,8 @@ use crate::protocol::Moment;
 use crate::requests::{Overdue, Request, Requests, TransactionId};
 use crate::size::SizeEstimate;
 use crate::table::{Member, Placement, Table, TableSettings};
+
+use upkeep::{CHECK_SOONEST, MAX_NEWCOMER_CHECKS, REJOIN_MIN, Upkeep, YOUNG_ROUNDS};
 
 /// How an overlay behaves.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +83,8 @@ pub struct Ask<A> {
 pub enum Question {
     /// Are you there?
     Ping,
-    /// Whom do you know near `target`? In the words of the lookup's purpose, which the network knows.
+    /// Whom do you know near `target`? In the words of the lookup's purpose, which the network
+    /// knows.
     Find {
         /// The lookup.
         lookup: LookupId,
@@ -131,40 +135,6 @@ pub struct Overlay<A> {
     sent: u64,
 }
 
-/// What keeps the table fresh.
-#[derive(Debug)]
-struct Upkeep<A> {
-    /// Contacts being asked for a sign of life, members and newcomers.
-    checking: ArrayVec<Contact<A>, { MAX_CHECKS }>,
-    /// When a member's silence is overdue next.
-    check_at: Moment,
-    /// When the next round of refreshing begins; `None` before the node has joined.
-    refresh_at: Option<Moment>,
-    /// The lookup of this round that is under way.
-    refreshing: Option<LookupId>,
-    /// The buckets below this one were seen to in this round.
-    next_bucket: u32,
-    /// Rounds in a row that left us with hardly any contacts.
-    lean_rounds: u32,
-    /// Rounds that followed soon because the table grew.
-    young_rounds: u32,
-    /// Whether a contact has got a place in this round.
-    has_grown: bool,
-}
-
-/// Signs of life awaited at once: enough to check a whole table within a minute.
-const MAX_CHECKS: usize = 8;
-/// Of these, how many may be awaited when a newcomer is asked: whoever names contacts that do not
-/// exist must not keep us from checking those we have.
-const MAX_NEWCOMER_CHECKS: usize = 6;
-/// How soon a node that found nobody tries again, at first and at most.
-const REJOIN_MIN: Duration = Duration::from_secs(2);
-const REJOIN_MAX: Duration = Duration::from_mins(5);
-/// Rounds of refreshing that follow each other soon, at most: some two minutes.
-const YOUNG_ROUNDS: u32 = 6;
-/// No contact needs a check sooner than this after it answered (see `Table::next_check`).
-const CHECK_SOONEST: Duration = Duration::from_mins(1);
-
 impl<A: Address> Overlay<A> {
     /// Lookups that may run at once.
     pub const MAX_LOOKUPS: usize = 1024;
@@ -187,16 +157,7 @@ impl<A: Address> Overlay<A> {
             asks: VecDeque::new(),
             events: VecDeque::new(),
             size: SizeEstimate::default(),
-            upkeep: Upkeep {
-                checking: ArrayVec::new(),
-                check_at: Moment::from_micros(u64::MAX),
-                refresh_at: None,
-                refreshing: None,
-                next_bucket: 0,
-                lean_rounds: 0,
-                young_rounds: 0,
-                has_grown: false,
-            },
+            upkeep: Upkeep::default(),
             sent: 0,
         }
     }
@@ -257,8 +218,9 @@ impl<A: Address> Overlay<A> {
         }
     }
 
-    /// Makes this the overlay of a node that has been up for long, with this table; its next round of
-    /// refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady state.
+    /// Makes this the overlay of a node that has been up for long, with this table; its next round
+    /// of refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady
+    /// state.
     pub fn settle(&mut self, members: impl IntoIterator<Item = Member<A>>, refresh_at: Moment) {
         for member in members {
             self.table.seat(member);
@@ -311,7 +273,8 @@ impl<A: Address> Overlay<A> {
         settings: LookupSettings,
         rng: &mut ChaCha8Rng,
     ) -> Option<LookupId> {
-        // A node without contacts goes through its bootstrap addresses: no need to wait for the join.
+        // A node without contacts goes through its bootstrap addresses: no need to wait for the
+        // join.
         let introduce = self.table.len() < settings.closest;
         self.start(now, target, settings, introduce, rng)
     }
@@ -349,8 +312,8 @@ impl<A: Address> Overlay<A> {
         Requests::<A, Purpose>::MAX_IN_FLIGHT.saturating_sub(self.requests.in_flight())
     }
 
-    /// An answer arrived from `from`, which calls itself `key` and names `contacts`. `verified`: the
-    /// id is proven to be its own. `None`: it answers nothing we asked.
+    /// An answer arrived from `from`, which calls itself `key` and names `contacts`. `verified`:
+    /// the id is proven to be its own. `None`: it answers nothing we asked.
     pub fn answered(
         &mut self,
         now: Moment,
@@ -422,7 +385,8 @@ impl<A: Address> Overlay<A> {
     /// Hearsay of a contact that belongs to this overlay: asked whether it is really there if we
     /// would like to know it.
     pub fn suggest(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) {
-        // Under a flood of strangers all these checks are under way, and this costs next to nothing.
+        // Under a flood of strangers all these checks are under way, and this costs next to
+        // nothing.
         let is_busy = self.upkeep.checking.len() >= MAX_NEWCOMER_CHECKS;
         if !is_busy && self.table.wants(&contact) {
             self.check(now, contact, rng);
@@ -636,92 +600,6 @@ impl<A: Address> Overlay<A> {
             self.refreshed(now, rng);
         }
         self.events.push_back(OverlayEvent::LookupDone(id, lookup));
-    }
-
-    /// Asks for signs of life where silence is overdue.
-    fn run_checks(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
-        for _ in 0..MAX_CHECKS {
-            if self.upkeep.check_at > now || self.upkeep.checking.is_full() {
-                return;
-            }
-            match self.table.next_check(&self.upkeep.checking) {
-                Some((due, contact)) if due <= now => {
-                    if !self.check(now, contact, rng) {
-                        self.upkeep.check_at = now + CHECK_SOONEST;
-                    }
-                }
-                Some((due, _)) => self.upkeep.check_at = due,
-                None => self.upkeep.check_at = now + CHECK_SOONEST,
-            }
-        }
-    }
-
-    /// Asks for a sign of life. False: not now.
-    fn check(&mut self, now: Moment, contact: Contact<A>, rng: &mut ChaCha8Rng) -> bool {
-        let checking = &self.upkeep.checking;
-        if Some(contact.address) == self.own_address
-            || checking.is_full()
-            || checking.iter().any(|other| other.address == contact.address)
-        {
-            return false;
-        }
-        let (to, key) = (contact.address, Some(contact.key));
-        let Some(transaction) = self.begin(now, to, key, Purpose::Liveness, rng) else {
-            return false;
-        };
-        self.upkeep.checking.push(contact);
-        self.asks.push_back(Ask { transaction, to, question: Question::Ping });
-        true
-    }
-
-    /// Begins a round of refreshing when it is due: our own neighbourhood first.
-    fn run_refresh(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
-        let due = self.upkeep.refresh_at.is_some_and(|at| at <= now);
-        if due && self.upkeep.refreshing.is_none() {
-            let isolated = self.table.is_isolated();
-            self.upkeep.refreshing =
-                self.start(now, self.me(), self.settings.lookup, isolated, rng);
-            self.upkeep.next_bucket = 0;
-            self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
-        }
-    }
-
-    /// Goes on with the round: a random id in each bucket that has room, one after the other. A node
-    /// that found nobody, or hardly anybody, tries again soon.
-    fn refreshed(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
-        if self.table.len() < self.settings.lookup.closest || self.table.is_isolated() {
-            let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.lean_rounds.min(16));
-            self.upkeep.lean_rounds += 1;
-            self.upkeep.young_rounds = 0;
-            self.upkeep.refresh_at = Some(now + pause.min(REJOIN_MAX));
-            return;
-        }
-        self.upkeep.lean_rounds = 0;
-        let from = self.upkeep.next_bucket;
-        let Some(bucket) = self.table.unfilled_buckets().find(|bucket| *bucket >= from) else {
-            self.round_over(now);
-            return;
-        };
-        self.upkeep.next_bucket = bucket + 1;
-        let target = self.me().random_in_bucket(bucket, self.settings.bits, rng);
-        self.upkeep.refreshing = self.start(now, target, self.settings.lookup, false, rng);
-    }
-
-    /// While the network around a newcomer is still being found, or is young itself, the next round
-    /// follows soon.
-    fn round_over(&mut self, now: Moment) {
-        let has_grown = core::mem::take(&mut self.upkeep.has_grown);
-        if has_grown && self.upkeep.young_rounds < YOUNG_ROUNDS {
-            let pause = REJOIN_MIN * 2u32.saturating_pow(self.upkeep.young_rounds);
-            self.upkeep.young_rounds += 1;
-            self.upkeep.refresh_at = Some(now + pause);
-        }
-    }
-
-    /// The period with a jitter of a tenth, so that a network born at once does not refresh at once.
-    fn refresh_period(&self, rng: &mut ChaCha8Rng) -> Duration {
-        let share = f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        self.settings.refresh_every.mul_f64(0.9 + 0.2 * share)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Requests under way: transaction ids, and how long to wait for each answer.
 //!
 //! A request passes two deadlines. Once its answer is *slow* (later than this contact's measured
-//! times let expect: RFC 6298's smoothed + 4 deviations; for a stranger, the same over all nodes that
-//! answered), a lookup asks somebody else, without giving up on it. Once it has *expired*, the
+//! times let expect: RFC 6298's smoothed + 4 deviations; for a stranger, the same over all nodes
+//! that answered), a lookup asks somebody else, without giving up on it. Once it has *expired*, the
 //! contact has failed. An answer that comes still later is taken in all the same, for a while.
 
 use rand_core::Rng;

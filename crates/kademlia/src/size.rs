@@ -1,16 +1,16 @@
 //! How many nodes a network has, estimated from where lookups end.
 //!
-//! Of `n` ids drawn at random, the `i`-th closest to a target lies at expected distance `i/(n+1)` of
-//! the key space. One lookup therefore estimates `n`: a line through the origin is fitted to the
+//! Of `n` ids drawn at random, the `i`-th closest to a target lies at expected distance `i/(n+1)`
+//! of the key space. One lookup therefore estimates `n`: a line through the origin is fitted to the
 //! distances `dᵢ` of the `k` closest contacts by least squares, `n + 1 = Σi² / Σi·dᵢ`. (The method
 //! is folklore; the `mainline` crate and Sohl, 2020, describe it.)
 //!
 //! One such estimate is off by about 40 % for `k` = 8 and 25 % for `k` = 20, so [`SizeEstimate`]
-//! averages over many targets. It averages *logarithms*: a lookup that failed to get close makes its
-//! own estimate far too small, and one towards a key that somebody crowds with Sybils far too large,
-//! and either would rule an average of distances or of estimates. The bias this brings, `E[ln X]` <
-//! `ln E[X]`, is known and removed; what still strays too far from the median of the last few
-//! lookups is cut back.
+//! averages over many targets. It averages *logarithms*: a lookup that failed to get close makes
+//! its own estimate far too small, and one towards a key that somebody crowds with Sybils far too
+//! large, and either would rule an average of distances or of estimates. The bias this brings,
+//! `E[ln X]` < `ln E[X]`, is known and removed; what still strays too far from the median of the
+//! last few lookups is cut back.
 
 use crate::key::Key;
 
@@ -69,9 +69,9 @@ impl SizeEstimate {
         Self::default()
     }
 
-    /// Takes in the end of a lookup that ran to completion: the closest contacts that answered, closest
-    /// first. As many as the lookup aims for (`k`), or all there are in a smaller network. Anything
-    /// unfinished must not come here.
+    /// Takes in the end of a lookup that ran to completion: the closest contacts that answered,
+    /// closest first. As many as the lookup aims for (`k`), or all there are in a smaller network.
+    /// Anything unfinished must not come here.
     pub fn observe<'a>(&mut self, target: &Key, closest: impl IntoIterator<Item = &'a Key>) {
         let fit = Fit::new(target, closest);
         if fit.weighted_distances <= 0.0 || self.is_known(target) {
@@ -185,8 +185,8 @@ impl Fit {
         fit
     }
 
-    /// The relative variance of `Σ i·dᵢ` when there are `ids` − 1 nodes: the `i`-th and `j`-th of `n`
-    /// order statistics, `i` ≤ `j`, have covariance `i·(n+1−j) / ((n+1)²(n+2))`.
+    /// The relative variance of `Σ i·dᵢ` when there are `ids` − 1 nodes: the `i`-th and `j`-th of
+    /// `n` order statistics, `i` ≤ `j`, have covariance `i·(n+1−j) / ((n+1)²(n+2))`.
     fn variance(&self, ids: f64) -> f64 {
         let (mut sum, mut below, mut i) = (0.0, 0.0, 0.0);
         while i < self.count {

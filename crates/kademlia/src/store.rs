@@ -6,17 +6,17 @@
 //!
 //! # Who loses when there is no room
 //!
-//! Nobody by flooding. Every entry is charged to its *source* (a subnet, an author: what the network
-//! finds dear to multiply), and a source has a quota. When the store is full nevertheless, what has
-//! expired goes; then the setting decides:
+//! Nobody by flooding. Every entry is charged to its *source* (a subnet, an author: what the
+//! network finds dear to multiply), and a source has a quota. When the store is full nevertheless,
+//! what has expired goes; then the setting decides:
 //!
-//! - [`WhenFull::Refuse`]: the newcomer is refused. What is stored stays to its end; but many sources
-//!   together can keep others out for as long as they keep the store full.
+//! - [`WhenFull::Refuse`]: the newcomer is refused. What is stored stays to its end; but many
+//!   sources together can keep others out for as long as they keep the store full.
 //! - [`WhenFull::FairShare`]: an entry of a source that holds *more than the newcomer's would hold
 //!   with the new entry* gives way, the one of the heaviest source among 64 drawn at random; among
 //!   equals, the one farthest from [`MemoryStore::set_home`] (what is near to us is ours to keep).
-//!   To push others out, an attacker needs sources that each hold less than they do; who floods from
-//!   few loses his own entries first, and newcomers with little always get in.
+//!   To push others out, an attacker needs sources that each hold less than they do; who floods
+//!   from few loses his own entries first, and newcomers with little always get in.
 
 pub mod arena;
 pub mod sources;
@@ -33,8 +33,8 @@ use crate::protocol::Moment;
 
 /// Values under keys, each until it expires.
 pub trait Store {
-    /// Stores `put` under `key`, in place of what is there. The same value again keeps its source and
-    /// lives as long as either says. When it is refused, nothing has changed.
+    /// Stores `put` under `key`, in place of what is there. The same value again keeps its source
+    /// and lives as long as either says. When it is refused, nothing has changed.
     fn put(&mut self, now: Moment, key: &Key, put: Put<'_>) -> Result<Placed, Refused>;
     /// What is stored under `key`.
     fn get(&self, now: Moment, key: &Key) -> Option<Entry<'_>>;
@@ -145,8 +145,8 @@ pub enum WhenFull {
 }
 
 /// 16 MiB: at Mainline's 1000 bytes a value 16,000 values, some hours of what a well-placed node is
-/// given; of the smallest values 300,000. A source gets 1/64 of it: a few subnets can't fill it, and
-/// whoever stores in good faith with one node among millions does not come near.
+/// given; of the smallest values 300,000. A source gets 1/64 of it: a few subnets can't fill it,
+/// and whoever stores in good faith with one node among millions does not come near.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -166,7 +166,8 @@ pub const OVERHEAD_BYTES: usize = 32;
 const SWEEPS_PER_PUT: usize = 4;
 
 /// Entries looked at when somebody has to give way: a source that holds a tenth of the store is
-/// missed once in 800 times. Drawn one by one, because what a source stored at once lies side by side.
+/// missed once in 800 times. Drawn one by one, because what a source stored at once lies side by
+/// side.
 const DRAWS: usize = 64;
 
 /// A [`Store`] in memory, within [`Limits`]. Keeps the leading `K` bytes of keys: `K` is the length
@@ -477,8 +478,9 @@ pub fn seconds(now: Moment) -> u32 {
     u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX)
 }
 
-/// The first whole second at or after `expires`: whoever compares it with [`seconds`] ends something
-/// up to one second late, never early. At most `u32::MAX - 1`, because `u32::MAX` means never.
+/// The first whole second at or after `expires`: whoever compares it with [`seconds`] ends
+/// something up to one second late, never early. At most `u32::MAX - 1`, because `u32::MAX` means
+/// never.
 pub fn seconds_until(expires: Moment) -> u32 {
     let seconds = expires.as_micros().div_ceil(1_000_000);
     u32::try_from(seconds).unwrap_or(u32::MAX).min(u32::MAX - 1)

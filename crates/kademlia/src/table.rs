@@ -7,8 +7,9 @@
 //! The rules, and what they defend against:
 //! - Only a contact that has answered us enters. Nobody is brought in by hearsay.
 //! - A contact that keeps answering keeps its place: nodes that were up long stay up long, and a
-//!   flood of new ids displaces nobody (the paper's section 2.2; Jimenez 2011). The one exception is
-//!   a young contact that is much slower than the newcomer, for then the bucket fills with near ones.
+//!   flood of new ids displaces nobody (the paper's section 2.2; Jimenez 2011). The one exception
+//!   is a young contact that is much slower than the newcomer, for then the bucket fills with near
+//!   ones.
 //! - One contact a host, few a subnet, except for local addresses. Many ids from one place get few
 //!   places.
 
@@ -33,7 +34,8 @@ pub struct TableSettings {
     pub per_subnet_in_bucket: usize,
     /// Places for one subnet in the whole table.
     pub per_subnet: usize,
-    /// Unanswered requests in a row that make a contact bad. BEP 5 says "multiple queries in a row".
+    /// Unanswered requests in a row that make a contact bad. BEP 5 says "multiple queries in a
+    /// row".
     pub failures_until_bad: u8,
     /// Silence that makes any contact questionable: 15 minutes in BEP 5.
     pub questionable_after: Duration,
@@ -226,8 +228,8 @@ impl<A: Address> Table<A> {
         }
     }
 
-    /// Whether nobody answers, if there is anybody. Then it is likely we who are cut off: no contact
-    /// is forgotten for it, and all are worth asking again.
+    /// Whether nobody answers, if there is anybody. Then it is likely we who are cut off: no
+    /// contact is forgotten for it, and all are worth asking again.
     pub fn is_isolated(&self) -> bool {
         self.members().all(|member| member.standing.failures > 0)
     }
@@ -239,8 +241,8 @@ impl<A: Address> Table<A> {
         }
     }
 
-    /// A bad contact without a successor stays until it has failed this many times as often as makes
-    /// it bad.
+    /// A bad contact without a successor stays until it has failed this many times as often as
+    /// makes it bad.
     const BAD_KEPT_FACTOR: u8 = 3;
 
     /// Whether an answer from this contact, unknown so far, could give it a place.
@@ -261,8 +263,8 @@ impl<A: Address> Table<A> {
 
     /// The `N` contacts closest to `target` that are not known to be failing, closest first.
     ///
-    /// Buckets are visited in the order of their distance to the target, so only as many contacts as
-    /// are returned get sorted, plus the rest of the last bucket.
+    /// Buckets are visited in the order of their distance to the target, so only as many contacts
+    /// as are returned get sorted, plus the rest of the last bucket.
     pub fn closest<const N: usize>(&self, target: &Key) -> ArrayVec<Contact<A>, N> {
         let mut found = ArrayVec::<(Distance, Contact<A>), N>::new();
         for bucket in self.buckets_by_distance(target) {
@@ -278,8 +280,8 @@ impl<A: Address> Table<A> {
         found.into_iter().map(|(_, contact)| contact).collect()
     }
 
-    /// The `count` contacts closest to `target` that are not bad (or are, if nobody answers), closest
-    /// first: where a lookup of our own begins.
+    /// The `count` contacts closest to `target` that are not bad (or are, if nobody answers),
+    /// closest first: where a lookup of our own begins.
     pub fn seeds(&self, target: &Key, count: usize) -> Vec<Contact<A>> {
         let is_isolated = self.is_isolated();
         let mut seeds: Vec<_> = self
@@ -359,8 +361,8 @@ impl<A: Address> Table<A> {
     const SHORTEST_PATIENCE: Duration = Duration::from_mins(1);
 
     /// The buckets, from the one of nothing in common to that of our farthest neighbour, that hold
-    /// fewer contacts than they could. Those still deeper hold neighbours alone, whom a lookup of our
-    /// own id finds all; ids made up to be close to ours cause no further lookups.
+    /// fewer contacts than they could. Those still deeper hold neighbours alone, whom a lookup of
+    /// our own id finds all; ids made up to be close to ours cause no further lookups.
     pub fn unfilled_buckets(&self) -> impl Iterator<Item = u32> {
         let mut neighbours = 0;
         let is_near = |bucket: &&Bucket<A>| {
@@ -443,8 +445,8 @@ impl<A: Address> Table<A> {
         bucket.place(member, &settings)
     }
 
-    /// Whether one more contact at this address keeps to the limits per host and subnet. Contacts in
-    /// reserve count: else one subnet could own the reserve.
+    /// Whether one more contact at this address keeps to the limits per host and subnet. Contacts
+    /// in reserve count: else one subnet could own the reserve.
     fn within_limits(&self, contact: &Contact<A>, index: usize) -> bool {
         if contact.address.is_local() {
             return true;
@@ -498,9 +500,9 @@ impl<A: Address> Bucket<A> {
         Placement::Spare
     }
 
-    /// The member of a full bucket that gives way to `newcomer`: a bad one, else one whose id is not
-    /// verified if the newcomer's is, else a young one that takes more than twice as long to answer;
-    /// of these the slowest.
+    /// The member of a full bucket that gives way to `newcomer`: a bad one, else one whose id is
+    /// not verified if the newcomer's is, else a young one that takes more than twice as long to
+    /// answer; of these the slowest.
     fn loser_against(
         &mut self,
         newcomer: &Member<A>,

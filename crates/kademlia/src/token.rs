@@ -7,8 +7,8 @@
 //!
 //! Why that is unforgeable enough: SipHash-2-4 is a pseudorandom function (Aumasson and Bernstein,
 //! 2012), so tokens seen for one's own addresses say nothing about the token of another. What is
-//! left is guessing: 64 bits against two live secrets. A million guesses a second for the ten minutes
-//! that a secret lives succeed with probability 6·10⁻¹¹, and a success stores one value.
+//! left is guessing: 64 bits against two live secrets. A million guesses a second for the ten
+//! minutes that a secret lives succeed with probability 6·10⁻¹¹, and a success stores one value.
 //! The secrets themselves are `ChaCha8` output of a 32-byte seed that never leaves the node.
 
 use core::net::IpAddr;

@@ -27,8 +27,8 @@ pub const DEFAULT_PORT: u16 = 6881;
 /// The data file of the Mainline node.
 const MAINLINE_FILE: &str = "mainline.redb";
 
-/// When contacts are first written to disk, and, with pauses that grow by a quarter each, how seldom
-/// in the end.
+/// When contacts are first written to disk, and, with pauses that grow by a quarter each, how
+/// seldom in the end.
 const KEEP_CONTACTS_FIRST: Duration = Duration::from_secs(1);
 const KEEP_CONTACTS_EVERY: Duration = Duration::from_mins(1);
 

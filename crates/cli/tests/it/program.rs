@@ -89,8 +89,8 @@ impl Server {
         servers
     }
 
-    /// Waits until so many nodes are found through this one: it asks a newcomer back before it tells
-    /// others of it.
+    /// Waits until so many nodes are found through this one: it asks a newcomer back before it
+    /// tells others of it.
     fn knows(&self, size: usize) {
         let target = "00".repeat(20);
         for _ in 0..100 {

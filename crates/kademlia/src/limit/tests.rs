@@ -102,7 +102,8 @@ fn odd_settings_do_not_divide_by_zero() {
     assert!(limiter.allow(Moment::from_micros(u64::MAX), ip("192.0.2.2"), 1));
 }
 
-/// A flood of single queries in the name of a million others does not free who has used up his share.
+/// A flood of single queries in the name of a million others does not free who has used up his
+/// share.
 #[test]
 fn a_drained_bucket_is_not_flushed() {
     let mut limiter = limiter(7);

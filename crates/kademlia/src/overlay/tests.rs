@@ -1,5 +1,6 @@
 //! The overlay alone, in a toy network without a wire: what it asks is handed over as it is.
 
+use super::upkeep::{MAX_CHECKS, REJOIN_MAX};
 use super::*;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use rand_core::SeedableRng;

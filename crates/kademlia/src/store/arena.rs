@@ -1,8 +1,8 @@
 //! Records of any length under keys of one length, packed into pages.
 //!
-//! What the stores of all networks share below their rules. Of a hundred thousand small entries, maps
-//! of boxes would spend more on allocations than on content; here an entry costs its bytes, a header
-//! of 12, and 5 to 11 in an index.
+//! What the stores of all networks share below their rules. Of a hundred thousand small entries,
+//! maps of boxes would spend more on allocations than on content; here an entry costs its bytes, a
+//! header of 12, and 5 to 11 in an index.
 //!
 //! - Records are appended to a *page* of 64 KiB; the index maps a key's hash to page and offset.
 //! - Removal leaves the bytes dead. Once a quarter of all bytes is dead, the page with the most of
@@ -11,8 +11,8 @@
 //! - Each record says when it wants to be looked at (usually: when it expires), each page knows the
 //!   earliest such time in it, and [`Arena::sweep`] visits one page.
 //!
-//! Nothing here depends on the index's order: walks go by page and offset, so the same calls give the
-//! same results on every machine. The index's hash is keyed, so its chains can't be attacked.
+//! Nothing here depends on the index's order: walks go by page and offset, so the same calls give
+//! the same results on every machine. The index's hash is keyed, so its chains can't be attacked.
 
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
@@ -23,7 +23,8 @@ use super::table::StepTable;
 /// what is left over at its end does not matter. An offset fits 16 bits.
 const PAGE_BYTES: usize = 1 << 16;
 
-/// Records longer than this get a page of their own, or too much could be left over at a page's end.
+/// Records longer than this get a page of their own, or too much could be left over at a page's
+/// end.
 const SHARED_PAGE_MAX_RECORD: usize = PAGE_BYTES / 4;
 
 /// A page number fits 16 bits.
@@ -36,7 +37,8 @@ const DEAD_SLACK_BYTES: usize = 512;
 /// a visit to all of them costs about 10 µs.
 const SWEEP_PAUSE_S: u32 = 60;
 
-/// Every so many records a page notes where one begins, so that a random one is found in a few steps.
+/// Every so many records a page notes where one begins, so that a random one is found in a few
+/// steps.
 const RECORDS_PER_MARK: usize = 16;
 
 /// Draws for a random record. Among records of like length every second draw hits; a page of the
@@ -252,8 +254,9 @@ impl<const K: usize> Arena<K> {
         (self.next_due != u32::MAX).then_some(self.next_due)
     }
 
-    /// Visits the records of one page that are due at `now`. The visitor returns when the record wants
-    /// to be looked at again, or `None` to have it removed. Returns whether there was such a page.
+    /// Visits the records of one page that are due at `now`. The visitor returns when the record
+    /// wants to be looked at again, or `None` to have it removed. Returns whether there was such a
+    /// page.
     pub fn sweep(
         &mut self,
         now: u32,
@@ -303,8 +306,8 @@ impl<const K: usize> Arena<K> {
         others.take(open).for_each(|(_, record)| take(record));
     }
 
-    /// Calls `visit` with a record drawn at random, `times` times: whom to look at when somebody has
-    /// to give way. Takes about 0.1 µs each.
+    /// Calls `visit` with a record drawn at random, `times` times: whom to look at when somebody
+    /// has to give way. Takes about 0.1 µs each.
     pub fn draw(&mut self, times: usize, mut visit: impl FnMut(Record<'_, K>)) {
         for _ in 0..times {
             let (hasher, mut draws) = (&self.hasher, self.draws);
@@ -319,8 +322,8 @@ impl<const K: usize> Arena<K> {
         }
     }
 
-    /// A random record, all equally likely: pages, marks and steps form a grid in which each record has
-    /// one place; places that are empty or dead are drawn again. `None` if that took too long.
+    /// A random record, all equally likely: pages, marks and steps form a grid in which each record
+    /// has one place; places that are empty or dead are drawn again. `None` if that took too long.
     fn random(&self, mut random: impl FnMut() -> u64) -> Option<(Place, Record<'_, K>)> {
         if self.is_empty() {
             return None;

@@ -6,13 +6,13 @@ use siphasher::sip::SipHasher13;
 use super::table::StepTable;
 
 /// Names a source in records. A keyed hash of what the caller counts by (a subnet, an author): 32
-/// bits, so that a record can carry it. Sources that collide share a quota; among 100,000 that is one
-/// pair, and nobody can choose whom to collide with.
+/// bits, so that a record can carry it. Sources that collide share a quota; among 100,000 that is
+/// one pair, and nobody can choose whom to collide with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SourceId(u32);
 
-/// How many bytes each source has stored. Grows with the number of sources that store something, some
-/// 10 to 20 bytes each.
+/// How many bytes each source has stored. Grows with the number of sources that store something,
+/// some 10 to 20 bytes each.
 #[derive(Clone, Debug)]
 pub struct Sources {
     hasher: SipHasher13,

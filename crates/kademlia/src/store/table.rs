@@ -1,8 +1,8 @@
 //! A hash table that grows and shrinks in small steps.
 //!
-//! `hashbrown` moves all entries at once when its table is full: at a million entries, each looked up
-//! in memory to hash it again, that stalls a node for a third of a second. Here a second table takes
-//! over, and every call moves a few entries.
+//! `hashbrown` moves all entries at once when its table is full: at a million entries, each looked
+//! up in memory to hash it again, that stalls a node for a third of a second. Here a second table
+//! takes over, and every call moves a few entries.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
@@ -16,8 +16,8 @@ pub(super) struct StepTable<T> {
     cursor: usize,
 }
 
-/// Entries taken over by one call, and buckets passed for that. Two would do: a full table gives way
-/// to one with room for as many entries again.
+/// Entries taken over by one call, and buckets passed for that. Two would do: a full table gives
+/// way to one with room for as many entries again.
 const STEP: usize = 8;
 const STEP_BUCKETS: usize = 64;
 
@@ -131,7 +131,8 @@ impl<T: Copy> StepTable<T> {
     }
 }
 
-/// Entries that fit a table; `HashTable::capacity` leaves out those whose room removals have marked.
+/// Entries that fit a table; `HashTable::capacity` leaves out those whose room removals have
+/// marked.
 fn full_capacity<T>(table: &HashTable<T>) -> usize {
     table.num_buckets() / 8 * 7
 }

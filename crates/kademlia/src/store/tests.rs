@@ -262,8 +262,8 @@ fn run(steps: Vec<Step>) {
     }
 }
 
-/// Under fairness: what is accepted is there, what is refused changes nothing, and only who holds more
-/// than the newcomer loses.
+/// Under fairness: what is accepted is there, what is refused changes nothing, and only who holds
+/// more than the newcomer loses.
 fn run_fair(steps: Vec<Step>) {
     let mut store = store(Limits { when_full: WhenFull::FairShare, ..LIMITS });
     for step in steps {

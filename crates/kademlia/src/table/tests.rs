@@ -256,7 +256,10 @@ proptest! {
                     table.answered(at(step as u64), moved, ms(u64::from(pick % 300)), true);
                 }
                 (3, Some(_)) if pick % 50 == 3 => table.move_to(key),
-                _ => drop(table.answered(at(step as u64), contact, ms(u64::from(pick % 300)), true)),
+                _ => {
+                    let rtt = ms(u64::from(pick % 300));
+                    table.answered(at(step as u64), contact, rtt, true);
+                }
             }
             prop_assert_eq!(table.check_invariants(), Ok(()));
         }

@@ -51,8 +51,8 @@ const LIMITS: Limits = Limits {
     when_full: WhenFull::FairShare,
 };
 
-/// Bytes an entry, when `COUNT` entries are stored by as many sources as `source` makes of them, and
-/// allocations made by reading them all.
+/// Bytes an entry, when `COUNT` entries are stored by as many sources as `source` makes of them,
+/// and allocations made by reading them all.
 fn measure(count: u32, value: &[u8], source: impl Fn(u32) -> u64) -> (usize, usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut store = MemoryStore::<20>::new(LIMITS, &mut rng);

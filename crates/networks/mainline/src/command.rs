@@ -1,7 +1,7 @@
 //! What the owner of a node asks for, and what it is told.
 //!
-//! Every command gets one [`Event::Done`], within [`Settings::deadline`](crate::node::Settings) or, for
-//! an announcement, once it is cancelled; [`Event::Progress`] may come before.
+//! Every command gets one [`Event::Done`], within [`Settings::deadline`](crate::node::Settings) or,
+//! for an announcement, once it is cancelled; [`Event::Progress`] may come before.
 
 use core::net::SocketAddr;
 use std::time::Duration;

@@ -5,7 +5,7 @@
 //! one wish of the owner through `client`: a walk towards the target, then requests to store.
 //!
 //! A node has one *side* for each address family (BEP 32: two networks that help each other), each
-//! with its own id, table and lookups. Code that serves both is generic over [`Family`].
+//! with its own id, table and lookups. Code that serves both is generic over `Family`.
 
 mod answer;
 mod client;
@@ -30,6 +30,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::command::{Command, Event, Stored};
+use crate::contact::canonical;
 use crate::store::{ItemStore, PeerStore, StoreSettings};
 use crate::wire::{Id, Message};
 use operation::Operation;
@@ -247,7 +248,8 @@ impl Node {
     }
 
     /// Makes this a node that has been up for long on IPv4, with this table; its next round of
-    /// refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady state.
+    /// refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady
+    /// state.
     pub fn settle(
         &mut self,
         members: impl IntoIterator<Item = Member<core::net::SocketAddrV4>>,
@@ -312,8 +314,8 @@ impl Node {
         Ok(())
     }
 
-    /// Requests that await an answer, or have expired so lately that a late one still counts; for tests
-    /// and the simulator's checkers.
+    /// Requests that await an answer, or have expired so lately that a late one still counts; for
+    /// tests and the simulator's checkers.
     pub fn pending_requests(&self) -> usize {
         let v4 = self.sides.v4.as_ref().map_or(0, |side| side.overlay.pending().count());
         v4 + self.sides.v6.as_ref().map_or(0, |side| side.overlay.pending().count())
@@ -377,7 +379,7 @@ impl Protocol for Node {
     fn handle_message(&mut self, now: Moment, from: SocketAddr, message: &[u8]) {
         match from {
             SocketAddr::V4(from) => self.receive(now, from, message),
-            SocketAddr::V6(from) => self.receive(now, side::canonical(from), message),
+            SocketAddr::V6(from) => self.receive(now, canonical(from), message),
         }
     }
 

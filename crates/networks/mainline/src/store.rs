@@ -36,9 +36,9 @@ pub struct StoreSettings {
     pub item_bytes_per_site: u32,
 }
 
-/// 16 MiB each for peers and items: some 250,000 torrents of one peer, or 13,000 items of the largest
-/// size. A node among the millions of Mainline is given a few thousand of either; a site gets 1/64 of
-/// the whole, which is more than anybody needs who stores with a node by chance.
+/// 16 MiB each for peers and items: some 250,000 torrents of one peer, or 13,000 items of the
+/// largest size. A node among the millions of Mainline is given a few thousand of either; a site
+/// gets 1/64 of the whole, which is more than anybody needs who stores with a node by chance.
 impl Default for StoreSettings {
     fn default() -> Self {
         Self {

@@ -69,7 +69,8 @@ pub(super) fn receive(socket: &impl AsFd, received: &mut Received) -> io::Result
     Ok(count)
 }
 
-/// Sends the first of `slots`, at most [`BATCH`], without waiting; returns how many the system took.
+/// Sends the first of `slots`, at most [`BATCH`], without waiting; returns how many the system
+/// took.
 pub(super) fn send(socket: &impl AsFd, slots: &[Slot]) -> io::Result<usize> {
     let mut names = [const { MaybeUninit::<Name>::uninit() }; BATCH];
     let mut vectors = [EMPTY_VECTOR; BATCH];

@@ -26,7 +26,8 @@ const CONTACTS: usize = 8;
 /// The longest answer: 1280 bytes pass every IPv6 link in one piece. Where all that is asked for
 /// takes more, contacts and peers are left out.
 const MAX_ANSWER_BYTES: usize = 1280;
-/// What answers have in common, at most: all but the transaction id, contacts, peers and [`Extra`]s.
+/// What answers have in common, at most: all but the transaction id, contacts, peers and
+/// [`Extra`]s.
 const FRAME_BYTES: usize = 130;
 /// Peers in an answer: 50 of IPv4 take 400 bytes, 30 of IPv6 630.
 const PEERS_V4: usize = 50;
@@ -249,8 +250,8 @@ impl Core {
         }
     }
 
-    /// Collects what an answer brings from the peers stored: bencoded peers (at most `room` bytes of
-    /// them) or a sample in `values`, and the filters of a scrape.
+    /// Collects what an answer brings from the peers stored: bencoded peers (at most `room` bytes
+    /// of them) or a sample in `values`, and the filters of a scrape.
     fn fill<A: Family>(
         &mut self,
         now: Moment,

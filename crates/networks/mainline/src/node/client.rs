@@ -11,9 +11,10 @@ use kademlia::overlay::{Ask, LookupId, Question};
 use kademlia::{Key, Moment, OperationId};
 
 use super::operation::{Found, Operation, Phase, Words};
-use super::side::{Family, canonical};
+use super::side::Family;
 use super::{MAX_OPERATIONS, Node, VERSION};
 use crate::command::{Command, Event, Failure, Item, Outcome, Progress};
+use crate::contact::canonical;
 use crate::item::check_value;
 use crate::wire::{Id, Query, Request, Want};
 

@@ -9,8 +9,9 @@ use kademlia::{Contact, Moment, OperationId};
 
 use super::Node;
 use super::operation::{Found, Phase, Words};
-use super::side::{Family, widened};
+use super::side::Family;
 use crate::command::{Command, Event, Failure, Item, Outcome, Progress, Refusal, Sample};
+use crate::contact::widened;
 use crate::external::id_matches;
 use crate::item::{check_value, immutable_target};
 use crate::wire::{ErrorReply, Id, Response, code};

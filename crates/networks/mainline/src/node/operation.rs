@@ -7,8 +7,9 @@ use std::time::Duration;
 use kademlia::lookup::Lookup;
 use kademlia::{Contact, Moment};
 
-use super::side::{Family, widened};
+use super::side::Family;
 use crate::command::{Acknowledgements, Command, Outcome, Refusal, Report};
+use crate::contact::widened;
 use crate::item::{MutableItem, immutable_target, mutable_target};
 use crate::wire::{Bloom, Id, Response, code};
 

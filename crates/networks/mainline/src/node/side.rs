@@ -1,12 +1,13 @@
 //! One address family of a node: its id there, its table and lookups, and how others see it.
 
-use core::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use kademlia::overlay::{Overlay, OverlaySettings};
 use kademlia::{Contact, Moment};
 use rand_chacha::ChaCha8Rng;
 
 use super::FamilyStatus;
+use crate::contact::{canonical, widened};
 use crate::external::{ExternalVote, derive_id, id_matches};
 use crate::wire::{Compact, Id, Nodes, Response, Want};
 
@@ -78,18 +79,6 @@ impl Family for SocketAddrV6 {
     }
 }
 
-/// One form for one node: the flow label never counts, the zone only where it tells links apart.
-pub(super) fn canonical(address: SocketAddrV6) -> SocketAddrV6 {
-    let is_link_local = Ipv6Addr::is_unicast_link_local(address.ip());
-    let zone = if is_link_local { address.scope_id() } else { 0 };
-    SocketAddrV6::new(*address.ip(), address.port(), 0, zone)
-}
-
-/// A contact with the address of any family.
-pub(super) fn widened<A: Family>(contact: &Contact<A>) -> Contact<SocketAddr> {
-    Contact { key: contact.key, address: contact.address.into() }
-}
-
 impl Sides {
     pub(super) fn restore<A: Family>(&mut self, contact: Contact<A>) {
         if let Some(side) = A::side(self) {
@@ -108,8 +97,8 @@ impl Sides {
             && self.v6.as_ref().is_none_or(|side| side.overlay.room() >= requests)
     }
 
-    /// Where items are kept the longest when room is scarce: near the id under which most nodes know
-    /// us.
+    /// Where items are kept the longest when room is scarce: near the id under which most nodes
+    /// know us.
     pub(super) fn home(&self) -> Id {
         let v4 = self.v4.as_ref().map(|side| side.id);
         v4.or(self.v6.as_ref().map(|side| side.id)).unwrap_or_default()

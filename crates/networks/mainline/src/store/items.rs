@@ -113,9 +113,10 @@ impl ItemStore {
         self.put(now, target, &record, now + self.lifetime, Some(site(from)))
     }
 
-    /// Stores an item whose signature has been checked, unless BEP 44 forbids it: `cas`, if given, has
-    /// to be the stored `seq`; a lower `seq` never replaces a higher one, and the same `seq` only
-    /// renews the same value. Where nothing is stored, `cas` does not count. Returns when it expires.
+    /// Stores an item whose signature has been checked, unless BEP 44 forbids it: `cas`, if given,
+    /// has to be the stored `seq`; a lower `seq` never replaces a higher one, and the same `seq`
+    /// only renews the same value. Where nothing is stored, `cas` does not count. Returns when it
+    /// expires.
     ///
     /// Checking the signature is the caller's part: the store would take a forged item for a new
     /// version and lose the true one.
@@ -139,8 +140,8 @@ impl ItemStore {
         self.put(now, &target, &record, now + self.lifetime, Some(site(from)))
     }
 
-    /// Takes back what an earlier run had stored, until it expires; it is charged to no site. What is
-    /// in the store already is newer and stays.
+    /// Takes back what an earlier run had stored, until it expires; it is charged to no site. What
+    /// is in the store already is newer and stays.
     pub fn restore(&mut self, item: Item, expires: Moment) {
         let (target, record) = match item {
             Item::Immutable(value) => (immutable_target(&value), Encoded::immutable(&value)),

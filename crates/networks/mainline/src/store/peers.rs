@@ -65,10 +65,10 @@ impl PeerStore {
         }
     }
 
-    /// Stores a peer, or renews it; who announces as a seed, or no longer, is taken at the last word.
-    /// A torrent that has as many peers as it may loses the one that has been silent longest: of the
-    /// newcomer's own host if that holds [`PORTS_PER_HOST`] already, else of its site if one is
-    /// there, else of all. Returns when the peer expires.
+    /// Stores a peer, or renews it; who announces as a seed, or no longer, is taken at the last
+    /// word. A torrent that has as many peers as it may loses the one that has been silent longest:
+    /// of the newcomer's own host if that holds [`PORTS_PER_HOST`] already, else of its site if one
+    /// is there, else of all. Returns when the peer expires.
     pub fn announce(
         &mut self,
         now: Moment,
@@ -88,8 +88,8 @@ impl PeerStore {
         self.refused += u64::from(result.is_err());
     }
 
-    /// Appends up to `limit` random peers of one family as bencoded compact strings, one `values` entry
-    /// each; without seeds if `noseed` (BEP 33).
+    /// Appends up to `limit` random peers of one family as bencoded compact strings, one `values`
+    /// entry each; without seeds if `noseed` (BEP 33).
     #[expect(clippy::too_many_arguments, reason = "what the query asks for, and where to put it")]
     pub fn write_peers(
         &self,
@@ -341,9 +341,9 @@ impl PeerStore {
         if lacking > 0 { self.displace(lacking, key, new) } else { Ok(()) }
     }
 
-    /// Removes torrents all of whose peers belong to sites that hold more than the newcomer's would.
-    /// The first peers of a torrent speak for all: whoever fills us with torrents of his own is among
-    /// them, and a torrent that others share with him is spared.
+    /// Removes torrents all of whose peers belong to sites that hold more than the newcomer's
+    /// would. The first peers of a torrent speak for all: whoever fills us with torrents of his own
+    /// is among them, and a torrent that others share with him is spared.
     fn displace(
         &mut self,
         lacking: usize,

@@ -334,8 +334,8 @@ proptest! {
     }
 }
 
-/// Everybody changed ids at once; who joined just then asked for old ids, and took the answers under
-/// the new ones for worthless.
+/// Everybody changed ids at once; who joined just then asked for old ids, and took the answers
+/// under the new ones for worthless.
 #[test]
 fn regression_join_while_ids_change() {
     let acts =

@@ -67,7 +67,9 @@ proptest! {
     }
 
     #[test]
-    fn contacts_come_back(contacts in proptest::collection::vec((any::<[u8; 20]>(), address()), 0..30)) {
+    fn contacts_come_back(
+        contacts in proptest::collection::vec((any::<[u8; 20]>(), address()), 0..30),
+    ) {
         let mut contacts: Vec<_> = contacts
             .into_iter()
             .map(|(id, address)| Contact { key: Key::from(id), address })

@@ -200,7 +200,8 @@ proptest! {
                     model.insert((false, value), (0, value, now + 7200));
                 }
                 Step::Mutable { salt, seq, value, cas } => {
-                    let result = store.put_mutable(at(now), &item(&[salt], seq, &[value]), cas, HOST);
+                    let item = item(&[salt], seq, &[value]);
+                    let result = store.put_mutable(at(now), &item, cas, HOST);
                     let held = model.get(&(true, salt)).copied();
                     let expected = match held {
                         Some((held, ..)) if cas.is_some_and(|cas| cas != held) => {

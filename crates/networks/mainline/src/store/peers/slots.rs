@@ -189,8 +189,8 @@ pub(super) fn choose(slots: Slots<'_>, now: u32, new: &Announced, limit: usize) 
     loser.map(|(_, index)| index).or(free)
 }
 
-/// Clears the slots of expired peers, telling of each. Returns when the next one expires, and how many
-/// are left.
+/// Clears the slots of expired peers, telling of each. Returns when the next one expires, and how
+/// many are left.
 pub(super) fn clear_expired(
     tag: u32,
     value: &mut [u8],
