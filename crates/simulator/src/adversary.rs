@@ -171,8 +171,8 @@ fn is_drawn(seed: u64, party: u64, place: Place, share: f64) -> bool {
     share > 0.0 && unit(mix3(mix2(seed, ROGUE), party, place.into())) < share
 }
 
-/// An id nearer to `target` than anybody has by chance, and an address that may have it (BEP 42): who
-/// attacks needs addresses to choose from, some two million tries for each.
+/// An id nearer to `target` than anybody has by chance, and an address that may have it (BEP 42):
+/// who attacks needs addresses to choose from, some two million tries for each.
 fn near(target: &Id, draw: &mut Draw) -> (SocketAddrV4, Id) {
     let mut id = *target;
     let tail = draw.seed();

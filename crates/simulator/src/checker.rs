@@ -1,6 +1,7 @@
 //! Checkers: what must hold of any run, watched from outside of the nodes.
 //!
-//! Each is a file of its own. A finding says when and where; with the run's seed that reproduces it.
+//! Each is a file of its own. A finding says when and where; with the run's seed that reproduces
+//! it.
 
 mod answered;
 mod invariants;
@@ -67,8 +68,8 @@ pub struct Checkers<N: Network> {
 const MAX_FINDINGS: usize = 100;
 
 impl<N: Network + 'static> Checkers<N> {
-    /// All checkers. `joined`: nodes joined for real, so tables have a history. `every`: one step in
-    /// so many is looked at closely.
+    /// All checkers. `joined`: nodes joined for real, so tables have a history. `every`: one step
+    /// in so many is looked at closely.
     pub fn new(joined: bool, every: u64) -> Self {
         let mut each: Vec<Box<dyn Checker<N>>> = vec![
             Box::new(own_mail::OwnMail),

@@ -83,13 +83,14 @@ impl Sessions {
         Some(Duration::from_secs_f64(self.waved(seconds, is_session, since).clamp(1.0, 1e9)))
     }
 
-    /// How long the stay or absence that a node is in at the start goes on: it began before, and long
-    /// ones are more likely to be met.
+    /// How long the stay or absence that a node is in at the start goes on: it began before, and
+    /// long ones are more likely to be met.
     pub fn rest(&self, place: Place, is_session: bool) -> Option<Duration> {
         let Model::Weibull([session, absence]) = &self.model else { return None };
         let (shape, scale) = if is_session { *session } else { *absence };
         let mut draw = Draw::new(self.seed, place.into(), u64::MAX);
-        // Lengths weighted by themselves, by rejection from a few draws; the rest is a uniform share.
+        // Lengths weighted by themselves, by rejection from a few draws; the rest is a uniform
+        // share.
         let mut length = 0.0;
         let (mut weight, mut sum) = (draw.unit(), 0.0);
         let mut lengths = [0.0; 32];

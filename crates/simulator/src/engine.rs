@@ -1,9 +1,9 @@
 //! The engine: virtual time, nodes, and the messages between them.
 //!
-//! It knows a node by its *place*, a number, and drives it through [`kademlia::protocol::step`] as the
-//! socket driver does. What happens is totally ordered by time and, at one time, by a sequence number
-//! made of the place that caused it and that place's own count; so the order does not depend on how
-//! the work is done.
+//! It knows a node by its *place*, a number, and drives it through [`kademlia::protocol::step`] as
+//! the socket driver does. What happens is totally ordered by time and, at one time, by a sequence
+//! number made of the place that caused it and that place's own count; so the order does not depend
+//! on how the work is done.
 //!
 //! Nodes of a network born in steady state are *asleep* until something is sent to them. The first
 //! input wakes one up: [`Births::born`] makes the real node, and the real node handles it. One that

@@ -1,8 +1,8 @@
 //! The ids and addresses of a run's nodes, and tables drawn from them.
 //!
 //! Nodes of the beginning are sorted by id, so a place is a rank, and the contacts that could be in
-//! bucket *j* of a node are a range of places. A hash of node, bucket and slot picks from the range:
-//! a table costs no memory until it is needed. Nodes that come later have the places behind.
+//! bucket *j* of a node are a range of places. A hash of node, bucket and slot picks from the
+//! range: a table costs no memory until it is needed. Nodes that come later have the places behind.
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::ops::Range;
@@ -44,8 +44,8 @@ pub struct Ids {
 
 const INDEX_BITS: u32 = 16;
 
-/// Addresses are 16.0.0.0 to 79.255.255.255, of which none is reserved; hosts are spread over all of
-/// it, so that hardly two share a subnet.
+/// Addresses are 16.0.0.0 to 79.255.255.255, of which none is reserved; hosts are spread over all
+/// of it, so that hardly two share a subnet.
 const FIRST_ADDRESS: u32 = 16 << 24;
 const ADDRESS_BITS: u32 = 30;
 const SPREAD: u32 = 0x2e4a_7d35;
@@ -115,8 +115,8 @@ impl Ids {
         self.index = index;
     }
 
-    /// Marks a share of the nodes as not there at the beginning, and says which share of the entries
-    /// in tables is stale, that is, names one of those.
+    /// Marks a share of the nodes as not there at the beginning, and says which share of the
+    /// entries in tables is stale, that is, names one of those.
     pub fn set_absent(&mut self, share: f64, stale: f64) {
         let base = u32::try_from(self.base).unwrap_or(u32::MAX);
         for place in 0..base {
@@ -225,8 +225,8 @@ impl Ids {
         found
     }
 
-    /// The ranges of places that share 0, 1, 2 … leading bits with `id`, down to an empty one or one
-    /// of at most a few.
+    /// The ranges of places that share 0, 1, 2 … leading bits with `id`, down to an empty one or
+    /// one of at most a few.
     fn subtrees(&self, id: &Id) -> Vec<Range<Place>> {
         let mut range = 0..u32::try_from(self.base).unwrap_or(u32::MAX);
         let mut all = vec![range.clone()];

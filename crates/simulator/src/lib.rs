@@ -4,9 +4,10 @@
 //! One seed gives one run: faults, population and workload; each run has a hash over all its
 //! messages to prove it. [`run`] takes a [`ScenarioFile`] to a [`Report`].
 //!
-//! From the bottom: [`queue`] orders what happens, [`engine`] makes it happen, [`net`] is the network
-//! between nodes, [`ids`] who lives where, [`network`] the seam to what is simulated, with one
-//! implementation a file; [`mod@run`] plans wishes and trouble and measures, [`checker`] watches.
+//! From the bottom: [`queue`] orders what happens, [`engine`] makes it happen, [`net`] is the
+//! network between nodes, [`ids`] who lives where, [`network`] the seam to what is simulated, with
+//! one implementation a file; [`mod@run`] plans wishes and trouble and measures, [`checker`]
+//! watches.
 #![forbid(unsafe_code)]
 
 mod adversary;

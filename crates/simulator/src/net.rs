@@ -1,7 +1,7 @@
 //! The network between nodes: how long a message takes, and whether it arrives.
 //!
-//! Each trouble is a file of its own below this one. What happens to a message depends on who sends it
-//! to whom, when, and its sequence number; the only state is that of access lines and NATs.
+//! Each trouble is a file of its own below this one. What happens to a message depends on who sends
+//! it to whom, when, and its sequence number; the only state is that of access lines and NATs.
 
 mod access;
 pub mod latency;

@@ -1,9 +1,9 @@
 //! The event queue: what happens next, at a cost that does not grow with what is pending.
 //!
-//! A timing wheel of three levels that is sorted lazily. The near level has slots of 512 µs; a slot is
-//! sorted only when its time has come. The far level has slots of 2.1 s, which are dealt out to near
-//! slots when reached; what lies beyond 2.4 hours waits in a map. The order is total: by time, then by
-//! the sequence number that the engine gives each event.
+//! A timing wheel of three levels that is sorted lazily. The near level has slots of 512 µs; a slot
+//! is sorted only when its time has come. The far level has slots of 2.1 s, which are dealt out to
+//! near slots when reached; what lies beyond 2.4 hours waits in a map. The order is total: by time,
+//! then by the sequence number that the engine gives each event.
 
 use std::collections::{BTreeMap, BinaryHeap};
 

@@ -1,5 +1,5 @@
-//! Polluters: shipped nodes whose owners announce themselves under a topic that they have nothing to
-//! do with.
+//! Polluters: shipped nodes whose owners announce themselves under a topic that they have nothing
+//! to do with.
 
 use core::net::SocketAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Random walks, as in later Gnutella: a few walkers, each going from neighbour to neighbour (Lv and
-//! others, 2002).
+//! Random walks, as in later Gnutella: a few walkers, each going from neighbour to neighbour (Lv
+//! and others, 2002).
 
 use kademlia::{Moment, OperationId};
 

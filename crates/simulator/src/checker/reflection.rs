@@ -1,5 +1,6 @@
-//! Bytes that a message provokes at once, back to where it says it comes from, over its own: what an
-//! attacker gains by writing another's address on it. A measure, not a fault: Mainline forces some.
+//! Bytes that a message provokes at once, back to where it says it comes from, over its own: what
+//! an attacker gains by writing another's address on it. A measure, not a fault: Mainline forces
+//! some.
 
 use kademlia::Moment;
 

@@ -1,9 +1,9 @@
 //! Round-trip times: measured ones from a matrix, or a model fitted to measured percentiles.
 //!
 //! In the model nodes live in a plane, most of them in a few regions, behind access lines of their
-//! own. How far two are apart decides their *rank* among all pairs, and the measured percentiles say
-//! what round-trip time has that rank. So the distribution is the measured one, and near nodes have
-//! near neighbours in common.
+//! own. How far two are apart decides their *rank* among all pairs, and the measured percentiles
+//! say what round-trip time has that rank. So the distribution is the measured one, and near nodes
+//! have near neighbours in common.
 
 use std::io::Read;
 use std::sync::Arc;

@@ -19,8 +19,8 @@ pub(super) struct Curves {
     /// By name: (seconds since the start, value).
     over_time: BTreeMap<&'static str, Vec<(f64, f64)>>,
     last: (u64, u64, u64),
-    /// Lookups judged; how many found the closest node, how many any of the closest; and the share of
-    /// the closest found.
+    /// Lookups judged; how many found the closest node, how many any of the closest; and the share
+    /// of the closest found.
     judged: u64,
     exact: u64,
     reached: u64,
