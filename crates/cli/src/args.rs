@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Key;
-use mainline::Salt;
+use polykad::networks::mainline::Salt;
 
 use crate::parse::{self, Endpoint, Samples, Target};
 

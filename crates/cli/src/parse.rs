@@ -7,9 +7,9 @@ use core::str::FromStr;
 use std::time::Duration;
 
 use client::Key;
-use mainline::Salt;
-use mainline::magnet::Magnet;
-use mainline::wire::Id;
+use polykad::networks::mainline::Salt;
+use polykad::networks::mainline::magnet::Magnet;
+use polykad::networks::mainline::wire::Id;
 
 /// Where a node to join through listens: an address, or a name to resolve when it is needed.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -15,6 +15,11 @@ mod node;
 pub mod socket;
 mod stream;
 
+/// The networks a node can take part in: their ids, items and wire formats.
+pub mod networks {
+    pub use ::mainline;
+}
+
 pub use bootstrap::DEFAULT_HOSTS;
 pub use client;
 pub use node::{Builder, DEFAULT_PORT, Node, SpawnError};

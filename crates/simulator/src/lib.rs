@@ -2,7 +2,7 @@
 //!
 //! It drives any [`kademlia::Protocol`] unchanged, through the same loop as the socket driver.
 //! One seed gives one run: faults, population and workload; each run has a hash over all its
-//! messages to prove it. [`run`] takes a [`ScenarioFile`] to a [`Report`].
+//! messages to prove it. [`run()`] takes a [`ScenarioFile`] to a [`Report`].
 //!
 //! From the bottom: [`queue`] orders what happens, [`engine`] makes it happen, [`net`] is the
 //! network between nodes, [`ids`] who lives where, [`network`] the seam to what is simulated, with

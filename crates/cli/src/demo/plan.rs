@@ -3,7 +3,7 @@
 use client::Key;
 use client::mainline::{SignedItem, byte_string};
 use ed25519_dalek::SigningKey;
-use mainline::{MutableItem, Salt};
+use polykad::networks::mainline::{MutableItem, Salt};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -65,11 +65,14 @@ impl Plan {
 }
 
 /// Every second value is signed and mutable, each with a key of its own.
-fn draw_value(number: usize, rng: &mut ChaCha8Rng) -> Result<Value, mainline::item::ItemError> {
+fn draw_value(
+    number: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<Value, polykad::networks::mainline::item::ItemError> {
     let noise: [u8; 32] = bytes(rng);
     let value = byte_string(format!("value {number} {}", hex_bytes(&noise)).as_bytes());
     if number.is_multiple_of(2) {
-        let key = mainline::item::immutable_target(&value).key();
+        let key = polykad::networks::mainline::item::immutable_target(&value).key();
         return Ok(Value::Immutable { key, value });
     }
     let signed = MutableItem::sign(&SigningKey::from_bytes(&bytes(rng)), Salt::none(), 1, &value)?;

@@ -6,9 +6,9 @@ use std::path::Path;
 use client::mainline::{Got, MAX_VALUE_BYTES, SignedItem, as_byte_string, byte_string};
 use client::{GetError, Key, PutReport, Report};
 use ed25519_dalek::SigningKey;
-use mainline::item::{ItemError, check_value};
-use mainline::wire::bencode;
-use mainline::{MutableItem, Salt};
+use polykad::networks::mainline::item::{ItemError, check_value};
+use polykad::networks::mainline::wire::bencode;
+use polykad::networks::mainline::{MutableItem, Salt};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -204,7 +204,7 @@ pub(super) async fn get(session: &Session, options: &GetOptions) -> Result<(), F
         (None, Some(public_key)) => (public_key, options.salt.clone().unwrap_or_default()),
         (None, None) => return Err(Failure::wrong_use("a KEY or a --public-key is missing")),
     };
-    let key = mainline::item::mutable_target(&public_key, &salt).key();
+    let key = polykad::networks::mainline::item::mutable_target(&public_key, &salt).key();
     let salt = salt.as_bytes().to_vec();
     let Got { value: item, report } =
         session.within(session.mainline().get_mutable(public_key, salt)).await?;

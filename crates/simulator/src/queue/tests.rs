@@ -42,7 +42,8 @@ proptest! {
                     let limit = now + ahead;
                     let expected = heap.peek().filter(|Reverse((at, _))| *at <= limit).copied();
                     let popped = queue.pop_until(limit);
-                    prop_assert_eq!(popped.map(|e| (e.at, e.sequence)), expected.map(|Reverse(e)| e));
+                    let popped = popped.map(|event| (event.at, event.sequence));
+                    prop_assert_eq!(popped, expected.map(|Reverse(event)| event));
                     if expected.is_some() {
                         heap.pop();
                     }

@@ -8,7 +8,8 @@ use super::{PointReport, Report, readable};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto; }
+body { padding: 0 1rem; }
 h1 { margin-bottom: 0; } p.about { margin-top: .3rem; opacity: .8; max-width: 70ch; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 1.5rem; }
 figure { margin: 0; } figcaption { font-weight: 600; }

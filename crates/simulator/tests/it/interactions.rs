@@ -43,7 +43,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (place.clone(), number).prop_map(|(p, n)| Step::Seek(p, n)),
         3 => wait.prop_map(Step::Wait),
         1 => place.clone().prop_map(Step::Restart),
-        1 => (place, prop::collection::vec(any::<u8>(), 0..80)).prop_map(|(p, b)| Step::Noise(p, b)),
+        1 => (place, prop::collection::vec(any::<u8>(), 0..80))
+            .prop_map(|(place, bytes)| Step::Noise(place, bytes)),
     ]
 }
 
