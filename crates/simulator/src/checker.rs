@@ -41,7 +41,11 @@ pub trait Checker<N: Network> {
         let _ = (now, from, to, message);
         Ok(())
     }
-    /// A node has handled something.
+    /// A node has had its turn; what it sends comes next.
+    fn turned(&mut self, place: Place) {
+        let _ = place;
+    }
+    /// A node has had its turn: a close look, not at each.
     fn stepped(&mut self, network: &N, now: Moment, place: Place, node: &N::Node) -> Verdict {
         let _ = (network, now, place, node);
         Ok(())
@@ -111,6 +115,9 @@ impl<N: Network + 'static> Checkers<N> {
 
     pub(crate) fn stepped(&mut self, network: &N, now: Moment, place: Place, node: &N::Node) {
         self.steps += 1;
+        for checker in &mut self.each {
+            checker.turned(place);
+        }
         if self.steps.is_multiple_of(self.every) {
             self.ask(now, place, |checker| checker.stepped(network, now, place, node));
         }

@@ -325,8 +325,18 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let contacts = self.engine.births().luggage(&node);
         self.luggage.insert(place, contacts);
         self.recorder.forget(place);
+        if !self.scenario.churn.as_ref().is_some_and(|churn| churn.keeps_disk) {
+            self.lose(place);
+        }
         let turn = self.turns.get(&place).copied().unwrap_or(0);
         self.plan_turn(place, turn, false);
+    }
+
+    /// What a node held is gone.
+    fn lose(&mut self, place: Place) {
+        for holders in self.stored.values_mut() {
+            holders.retain(|holder| *holder != place);
+        }
     }
 
     /// Plans when a stay or absence that begins now ends.

@@ -270,9 +270,9 @@ impl Memory {
 /// A place takes an id, an address, a host, an entry in the load statistics and a wake-up.
 const PLACE_BYTES: f64 = 120.0;
 /// What the allocator takes on top for many small vectors.
-const ALLOCATOR: f64 = 1.1;
+const ALLOCATOR: f64 = 1.25;
 /// Buffers and rate limiters of a node that has answered: measured.
-const BUFFERS: f64 = 2500.0;
+const BUFFERS: f64 = 4000.0;
 
 #[cfg(test)]
 mod tests;

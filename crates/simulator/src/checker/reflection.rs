@@ -13,7 +13,9 @@ const HEADERS: usize = 28;
 
 #[derive(Debug, Default)]
 pub(super) struct Reflection {
-    /// The message being handled: who sent it, who handles it, its bytes, bytes sent back so far.
+    /// The message that has arrived: who sent it, who handles it, its bytes, bytes sent back so far.
+    arrived: Option<(Place, Place, usize, usize)>,
+    /// The message whose handling causes what is sent now.
     handled: Option<(Place, Place, usize, usize)>,
     worst: f64,
     received: u64,
@@ -43,9 +45,13 @@ impl<N: Network> Checker<N> for Reflection {
     }
 
     fn arrived(&mut self, _now: Moment, from: Place, to: Place, message: &[u8]) -> Verdict {
-        self.handled = Some((from, to, message.len() + HEADERS, 0));
+        self.arrived = Some((from, to, message.len() + HEADERS, 0));
         self.received += (message.len() + HEADERS) as u64;
         Ok(())
+    }
+
+    fn turned(&mut self, place: Place) {
+        self.handled = self.arrived.take().filter(|(_, handles, ..)| *handles == place);
     }
 
     fn measures(&self) -> Vec<(&'static str, f64)> {
