@@ -164,7 +164,8 @@ impl<N: Network + 'static> Recorder<N> {
             explained.target = operation.target;
             explained.started = operation.started;
             let what = operation.kind.name();
-            explained.lines.push(format!("node {place} begins: {what} {:?}", operation.target));
+            let target = kademlia::Key::from(operation.target);
+            explained.lines.push(format!("node {place} begins: {what} {target:?}"));
         }
     }
 
