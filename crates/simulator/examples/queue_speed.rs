@@ -11,8 +11,8 @@ use simulator::random::Draw;
 
 /// Events taken out and scheduled for one figure.
 const ROUNDS: u32 = 2_000_000;
-/// How far ahead events are scheduled, in microseconds: half within 400 ms, as messages are, and half
-/// within a quarter of an hour, as timers are.
+/// How far ahead events are scheduled, in microseconds: half within 400 ms, as messages are, and
+/// half within a quarter of an hour, as timers are.
 const NEAR: u64 = 400_000;
 const FAR: u64 = 900_000_000;
 

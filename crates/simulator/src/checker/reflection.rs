@@ -13,7 +13,8 @@ const HEADERS: usize = 28;
 
 #[derive(Debug, Default)]
 pub(super) struct Reflection {
-    /// The message that has arrived: who sent it, who handles it, its bytes, bytes sent back so far.
+    /// The message that has arrived: who sent it, who handles it, its bytes, bytes sent back so
+    /// far.
     arrived: Option<(Place, Place, usize, usize)>,
     /// The message whose handling causes what is sent now.
     handled: Option<(Place, Place, usize, usize)>,
