@@ -35,7 +35,7 @@ def run(context):
     asker = krpc.Client("10.77.9.1", answers=False)
     # Each subnet has its share: many askers get answers faster.
     askers = [krpc.Client(f"10.77.{n}.1", answers=False) for n in range(100, 120)]
-    known = context.wait_until(lambda: count_nodes(asker, address) >= 8, 30)
+    known = context.wait_until(lambda: count_nodes(asker, address) >= 8, 60)
     context.require("the table fills", known)
     node_id = asker.ping(address)[b"r"][b"id"]
 
