@@ -69,7 +69,7 @@ MAINLINE = """
 use std::net::Ipv4Addr;
 use mainline::{Dht, Id, MutableItem, SigningKey};
 
-#[allow(deprecated)]
+#[allow(deprecated, reason = "the plain constructor is what most users still call")]
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let host: Ipv4Addr = arguments.next().unwrap().parse().unwrap();
