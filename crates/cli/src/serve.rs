@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use client::Status;
 use client::status::{Dropped, MainlineStatus};
+use polykad::memory;
 use serde::Serialize;
 use tokio::time::{Instant, interval_at};
 
@@ -22,6 +23,7 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
     introduce(&node.status().await?, output)?;
     let watch = async {
         tell_joined(&node, entries, output).await?;
+        memory::release_code();
         report_on(&node, &options).await
     };
     let result = tokio::select! {

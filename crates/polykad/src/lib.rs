@@ -11,6 +11,7 @@ pub mod config;
 pub mod disk;
 pub mod driver;
 mod mainline;
+pub mod memory;
 mod node;
 pub mod socket;
 mod stream;

@@ -4,7 +4,7 @@ use super::workspace::{Member, Workspace};
 use crate::shell::cargo;
 
 /// Where a crate lives (`*`: any one folder), and the places it may depend on (`**`: any).
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("crates/kademlia", &[]),
     ("crates/networks/*", &["crates/kademlia"]),
     ("crates/simulator", &["crates/networks/*", "crates/kademlia"]),
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "crates/simulator",
         ],
     ),
+    ("counting", &[]),
     ("fuzz", &["**"]),
     ("bench", &["**"]),
     ("xtask", &[]),

@@ -1,45 +1,10 @@
 //! What stored entries cost in memory, all in, as the allocator sees it.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::{allocations, held_bytes};
 use kademlia::store::{Limits, MemoryStore, Put, Store, WhenFull};
 use kademlia::{Key, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-
-thread_local! {
-    /// Bytes that this thread has allocated and not freed; wraps where others free them.
-    static HELD: Cell<usize> = const { Cell::new(0) };
-    /// Allocations this thread has ever made.
-    static MADE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counted by thread.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// glibc's `malloc` keeps 8 bytes a chunk and rounds up to 16, with 24 usable at least.
-fn chunk(bytes: usize) -> usize {
-    (bytes + 8).next_multiple_of(16).max(32)
-}
-
-#[expect(unsafe_code, reason = "an allocator can't be counted otherwise")]
-// SAFETY: every call is handed on unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get().wrapping_add(chunk(layout.size())));
-        MADE.set(MADE.get() + 1);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.set(HELD.get().wrapping_sub(chunk(layout.size())));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 const COUNT: u32 = 100_000;
 
@@ -56,22 +21,22 @@ const LIMITS: Limits = Limits {
 fn measure(count: u32, value: &[u8], source: impl Fn(u32) -> u64) -> (usize, usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut store = MemoryStore::<20>::new(LIMITS, &mut rng);
-    let before = HELD.get();
+    let before = held_bytes();
     let keys: Vec<_> = (0..count).map(|_| Key::random(160, &mut rng)).collect();
-    let with_keys = HELD.get();
+    let with_keys = held_bytes();
     let expires = Moment::from_micros(7_200_000_000);
     for (key, number) in keys.iter().zip(0..) {
         let put = Put { value, expires, source: Some(source(number)) };
         store.put(Moment::START, key, put).unwrap();
     }
-    let each = (HELD.get() - with_keys) / count as usize;
-    let made = MADE.get();
+    let each = (held_bytes() - with_keys) / count as usize;
+    let made = allocations();
     for key in &keys {
         assert_eq!(store.get(Moment::START, key).unwrap().value, value);
     }
-    let read = MADE.get() - made;
+    let read = allocations() - made;
     drop((store, keys));
-    assert_eq!(HELD.get(), before);
+    assert_eq!(held_bytes(), before);
     (each, read)
 }
 

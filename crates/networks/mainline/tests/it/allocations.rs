@@ -1,10 +1,9 @@
 //! Answering allocates nothing, as the allocator sees it.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use counting::allocations;
 use kademlia::protocol::{Input, Transport, step};
 use kademlia::{Contact, Moment, Transmit};
 use mainline::command::Event;
@@ -15,34 +14,6 @@ use mainline::{Node, Settings};
 use crate::quirks::{TORRENT, laden};
 use crate::raw::{STRANGER, encoded};
 use crate::world::World;
-
-thread_local! {
-    static MADE: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Allocations that this thread has made.
-fn allocations() -> u64 {
-    MADE.get()
-}
-
-/// The system's allocator, counted by thread.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[expect(unsafe_code, reason = "an allocator can't be counted otherwise")]
-// SAFETY: every call is handed on unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MADE.set(MADE.get() + 1);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 /// One buffer, used again and again, as a driver has it.
 #[derive(Default)]
@@ -74,7 +45,7 @@ fn feed(
     now: &mut Moment,
     wire: &mut Wire,
     queries: &[(SocketAddr, Vec<u8>)],
-) -> (u64, u64) {
+) -> (usize, u64) {
     let (made, sent) = (allocations(), wire.sent);
     for (from, query) in queries.iter().cycle().take(usize::try_from(COUNT).unwrap()) {
         *now = *now + Duration::from_micros(20);

@@ -11,6 +11,7 @@
 mod allocations;
 mod dual;
 mod limits;
+mod memory;
 mod network;
 mod quirks;
 mod random;

@@ -1,11 +1,8 @@
 //! What the stores cost in memory, all in, as the allocator sees it.
-//!
-//! A test binary of its own, because it brings the allocator.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use counting::{allocations, held_bytes};
 use kademlia::{Key, Moment};
 use mainline::item::immutable_target;
 use mainline::store::{ItemStore, PeerStore, StoreSettings};
@@ -71,45 +68,4 @@ fn an_item_of_105_bytes() {
     let before = allocations();
     assert!(values.iter().all(|(target, _)| store.get(NOW, target).is_some()));
     assert_eq!(allocations(), before);
-}
-
-thread_local! {
-    static HELD: Cell<usize> = const { Cell::new(0) };
-    static MADE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Bytes of the heap that this thread has taken and not given back; wraps where threads give back
-/// each other's.
-fn held_bytes() -> usize {
-    HELD.get()
-}
-
-/// Allocations that this thread has made.
-fn allocations() -> usize {
-    MADE.get()
-}
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// glibc's `malloc` keeps 8 bytes a chunk and rounds up to 16, with 24 usable at least.
-fn chunk(bytes: usize) -> usize {
-    (bytes + 8).next_multiple_of(16).max(32)
-}
-
-#[expect(unsafe_code, reason = "an allocator can't be counted otherwise")]
-// SAFETY: every call is handed on unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get().wrapping_add(chunk(layout.size())));
-        MADE.set(MADE.get() + 1);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.set(HELD.get().wrapping_sub(chunk(layout.size())));
-        unsafe { System.dealloc(pointer, layout) }
-    }
 }
