@@ -9,7 +9,7 @@ use std::time::Duration;
 use kademlia::Key;
 
 use crate::Operation;
-use crate::error::{FindError, GetError, PingError, PutError};
+use crate::error::{FindError, GetError, PingError, PutError, StatusError};
 use crate::report::{NodeContact, PutReport, Report};
 use crate::search::{Announcement, Search};
 
@@ -64,6 +64,84 @@ pub trait Mainline: Send + Sync {
 
     /// Asks one address for its sample (BEP 51).
     fn sample_node(&self, address: SocketAddr) -> Operation<Result<Sample, PingError>>;
+
+    /// Walks to the nodes closest to `target`, and tells each step as it happens.
+    fn trace(&self, target: Key, quest: Quest) -> Search<Step>;
+
+    /// The node's contacts, in no order.
+    fn contacts(&self) -> Operation<Result<Vec<KnownContact>, StatusError>>;
+
+    /// Keys that the node stores something under for others, `most` at most, in no order.
+    fn stored_keys(&self, most: usize) -> Operation<Result<Vec<StoredKey>, StatusError>>;
+}
+
+/// What a traced walk asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quest {
+    /// Nodes alone.
+    Nodes,
+    /// Peers of a torrent.
+    Peers,
+    /// A value.
+    Value,
+}
+
+/// One step of a walk. Who was asked and is told of no more did not answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A request was sent.
+    Asked {
+        /// To whom.
+        to: SocketAddr,
+        /// Since the walk began.
+        at: Duration,
+    },
+    /// It was answered.
+    Answered {
+        /// Who answered.
+        by: NodeContact,
+        /// Since the walk began.
+        at: Duration,
+        /// How long the answer took.
+        rtt: Duration,
+        /// The nodes it named.
+        named: Vec<NodeContact>,
+        /// Whether it has what is asked for: peers, or a value.
+        holds: bool,
+    },
+    /// It was answered with an error.
+    Refused {
+        /// By whom.
+        by: SocketAddr,
+        /// Since the walk began.
+        at: Duration,
+    },
+}
+
+/// A contact, and what the node knows of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownContact {
+    /// Its id and address.
+    pub contact: NodeContact,
+    /// Its smoothed round-trip time.
+    pub rtt: Duration,
+    /// Since its first answer.
+    pub known_for: Duration,
+    /// Since it was last heard of.
+    pub silent_for: Duration,
+    /// Requests in a row that it left unanswered.
+    pub failures: u8,
+    /// Whether its id is proven to belong to its address (BEP 42).
+    pub verified: bool,
+}
+
+/// A key under which a node stores something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: Key,
+    /// Whether peers of a torrent are stored there; else a value is.
+    pub is_torrent: bool,
 }
 
 /// A node's answer to a ping.

@@ -1,6 +1,7 @@
 //! How a node is doing.
 
 use core::net::SocketAddr;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,6 +87,71 @@ pub struct MainlineStatus {
     pub operations: usize,
     /// What passed between it and other nodes.
     pub messages: Messages,
+    /// Queries taken in, by method.
+    pub queries: Vec<Tally>,
+    /// Queries answered with an error, by why.
+    pub faults: Vec<Tally>,
+    /// Queries left unanswered because their host had asked too much.
+    pub limited_by_host: u64,
+    /// Queries left unanswered because the hosts of their subnet had, together.
+    pub limited_by_subnet: u64,
+    /// What became of the owner's operations, by kind.
+    pub outcomes: Vec<Outcomes>,
+}
+
+/// How often something happened, by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// What; a word of letters and `_`, which stays as it is.
+    pub name: Cow<'static, str>,
+    /// How often since the start.
+    pub count: u64,
+}
+
+/// What became of operations of one kind, and how long they took.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcomes {
+    /// Their kind; a word of letters and `_`, which stays as it is.
+    pub kind: Cow<'static, str>,
+    /// Brought what they should.
+    pub done: u64,
+    /// Ended well but brought nothing.
+    pub not_found: u64,
+    /// Failed.
+    pub failed: u64,
+    /// The time all of them took together.
+    pub elapsed: Duration,
+    /// How many took at most so long as the limit of the same place in [`Outcomes::LIMITS_MS`], and
+    /// longer than the limit before it; longer ones are in none.
+    pub by_latency: [u64; Outcomes::LIMITS_MS.len()],
+}
+
+impl Outcomes {
+    /// The limits of latency that operations are counted by, in milliseconds.
+    pub const LIMITS_MS: [u16; 14] =
+        [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+
+    /// None yet, of one kind.
+    pub const fn new(kind: &'static str) -> Self {
+        Self {
+            kind: Cow::Borrowed(kind),
+            done: 0,
+            not_found: 0,
+            failed: 0,
+            elapsed: Duration::ZERO,
+            by_latency: [0; Self::LIMITS_MS.len()],
+        }
+    }
+
+    /// Counts how long one took.
+    pub fn took(&mut self, elapsed: Duration) {
+        self.elapsed += elapsed;
+        let fits = |limit: &u16| elapsed <= Duration::from_millis(u64::from(*limit));
+        let place = Self::LIMITS_MS.iter().position(fits);
+        if let Some(count) = place.and_then(|place| self.by_latency.get_mut(place)) {
+            *count += 1;
+        }
+    }
 }
 
 /// What passed between a node and others. Counters run from its start.

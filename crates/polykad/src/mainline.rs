@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use client::mainline::{Got, Nodes, Pong, Sample, Scrape, SignedItem};
+use client::mainline::{
+    Got, KnownContact, Nodes, Pong, Sample, Scrape, SignedItem, Step, StoredKey,
+};
 use client::search::Round;
 use client::status::Status;
 use client::{FindError, GetError, Key, PingError, PutError, PutReport, Report};
@@ -24,6 +26,7 @@ use crate::driver;
 
 pub(crate) mod calls;
 mod convert;
+mod outcomes;
 mod records;
 
 pub(crate) use records::restore;
@@ -32,6 +35,7 @@ use convert::{
     contact, find_error, get_error, ping_error, pong, put_error, put_report, report, round, sample,
     signed_item, status,
 };
+use outcomes::OutcomeCounts;
 
 /// Findings that wait for the one who searches at most. A lookup asks some hundred nodes.
 pub(crate) const FINDINGS: usize = 256;
@@ -49,6 +53,9 @@ pub(crate) enum Request {
     /// Nobody waits any more.
     Cancel(u64),
     Status(oneshot::Sender<Status>),
+    Contacts(oneshot::Sender<Vec<KnownContact>>),
+    /// As many keys of what is stored at most.
+    Stored(usize, oneshot::Sender<Vec<StoredKey>>),
     /// Write the contacts to disk if they have changed.
     KeepContacts,
 }
@@ -65,6 +72,7 @@ pub(crate) enum Waiter {
     Put(Key, Option<i64>, oneshot::Sender<Result<PutReport, PutError>>),
     Peers(Teller<Vec<SocketAddr>>),
     Samples(Teller<Sample>),
+    Steps(Moment, Teller<Step>),
     /// Of an announcement, its latest round, and the end.
     Rounds(Key, watch::Sender<Option<Round>>, oneshot::Sender<()>),
 }
@@ -118,6 +126,7 @@ pub(crate) struct Host {
     tickets: BTreeMap<u64, OperationId>,
     /// Findings that a search did not keep up with.
     untold: u64,
+    outcomes: OutcomeCounts,
     /// What was last written to disk.
     ids: [Option<Id>; 2],
     contacts: Vec<Contact<SocketAddr>>,
@@ -138,6 +147,7 @@ impl Host {
             running: BTreeMap::new(),
             tickets: BTreeMap::new(),
             untold: 0,
+            outcomes: OutcomeCounts::default(),
             ids: [None; 2],
             contacts: Vec::new(),
         }
@@ -164,12 +174,16 @@ impl Host {
         }
     }
 
-    fn progress(&mut self, operation: OperationId, progress: Progress) {
+    fn progress(&mut self, now: Moment, operation: OperationId, progress: Progress) {
         let Some(running) = self.running.get_mut(&operation) else { return };
         match (&mut running.waiter, progress) {
             (Waiter::Peers(teller), Progress::Peers(peers)) => self.untold += teller.tell(peers),
             (Waiter::Samples(teller), Progress::Sample(found)) => {
                 self.untold += teller.tell(sample(&found));
+            }
+            (Waiter::Steps(began, teller), Progress::Step(step)) => {
+                self.untold +=
+                    convert::step(now.since(*began), step).map_or(0, |step| teller.tell(step));
             }
             (Waiter::Rounds(key, rounds, _), Progress::Announced(acknowledgements)) => {
                 rounds.send_replace(Some(round(*key, acknowledgements)));
@@ -182,6 +196,7 @@ impl Host {
     fn done(&mut self, operation: OperationId, outcome: Outcome, cost: &mainline::command::Report) {
         let Some(Running { ticket, waiter }) = self.running.remove(&operation) else { return };
         self.tickets.remove(&ticket);
+        self.outcomes.count(&waiter, &outcome, cost.elapsed);
         let cost = report(cost);
         // Whatever does not fit the waiter is no answer to what it asked.
         match (waiter, outcome) {
@@ -191,6 +206,10 @@ impl Host {
             }
             (Waiter::Samples(teller), Outcome::Nodes(_)) => teller.end(|| None, Ok(cost)),
             (Waiter::Samples(teller), Outcome::Failed(failure)) => {
+                teller.end(|| None, Err(find_error(&failure)));
+            }
+            (Waiter::Steps(_, teller), Outcome::Nodes(_)) => teller.end(|| None, Ok(cost)),
+            (Waiter::Steps(_, teller), Outcome::Failed(failure)) => {
                 teller.end(|| None, Err(find_error(&failure)));
             }
             (Waiter::Rounds(_, rounds, ended), outcome) => {
@@ -260,7 +279,7 @@ impl Waiter {
                     outcome => Err(put_error(outcome, put)),
                 });
             }
-            Self::Peers(_) | Self::Samples(_) | Self::Rounds(..) => {}
+            Self::Peers(_) | Self::Samples(_) | Self::Steps(..) | Self::Rounds(..) => {}
         }
     }
 }
@@ -284,9 +303,21 @@ impl driver::Host<Node> for Host {
                 let mut status = status(view.now, &view.protocol.status(view.now), view.counters);
                 status.listen.clone_from(&self.listen);
                 status.dropped.untold = self.untold;
+                if let Some(mainline) = &mut status.mainline {
+                    mainline.outcomes = self.outcomes.all();
+                }
                 status.disk = self.disk.as_ref().map(Disk::status);
                 status.dropped.unpersisted = self.disk.as_ref().map_or(0, Disk::lost);
                 let _ = sender.send(status);
+                None
+            }
+            Request::Contacts(sender) => {
+                let members = view.protocol.members();
+                let _ = sender.send(members.map(|m| convert::member(view.now, &m)).collect());
+                None
+            }
+            Request::Stored(most, sender) => {
+                let _ = sender.send(convert::stored(view.now, view.protocol, most));
                 None
             }
             Request::KeepContacts => {
@@ -297,15 +328,18 @@ impl driver::Host<Node> for Host {
     }
 
     fn began(&mut self, operation: OperationId, ticket: Self::Ticket) {
-        if let Some((ticket, waiter)) = ticket {
+        if let Some((ticket, mut waiter)) = ticket {
+            if let Waiter::Steps(began, _) = &mut waiter {
+                *began = self.clock.now();
+            }
             self.tickets.insert(ticket, operation);
             self.running.insert(operation, Running { ticket, waiter });
         }
     }
 
-    fn event(&mut self, _: Moment, event: Event) {
+    fn event(&mut self, now: Moment, event: Event) {
         match event {
-            Event::Progress(operation, progress) => self.progress(operation, progress),
+            Event::Progress(operation, progress) => self.progress(now, operation, progress),
             Event::Done(operation, outcome, report) => self.done(operation, outcome, &report),
             Event::ExternalAddress(address) => {
                 tracing::info!(%address, "others see this node at another address than it knew");

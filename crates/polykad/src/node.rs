@@ -10,7 +10,7 @@ use std::time::Duration;
 use client::{Client, FindError, Mainline, Operation, Status, StatusError};
 use kademlia::limit::RateLimit;
 use mainline::node::{Node as Machine, Settings};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bootstrap::{self, DEFAULT_HOSTS, Entry};
@@ -122,13 +122,8 @@ impl Node {
 
 impl Client for Node {
     fn status(&self) -> Operation<Result<Status, StatusError>> {
-        let handle = self.inner.caller.handle().clone();
-        Box::pin(async move {
-            let (sender, receiver) = oneshot::channel();
-            let sent = handle.send(Request::Status(sender)).await;
-            sent.map_err(|_| StatusError::Stopped)?;
-            receiver.await.map_err(|_| StatusError::Stopped)
-        })
+        let caller = self.inner.caller.clone();
+        Box::pin(async move { caller.look_at(Request::Status).await })
     }
 
     fn mainline(&self) -> Option<&dyn Mainline> {

@@ -21,6 +21,14 @@ pub enum Command {
     Ping(SocketAddr),
     /// Finds the nodes closest to `target`.
     FindNode(Id),
+    /// Walks to the nodes closest to `target` like the command that asks in these words, and tells
+    /// each of its steps as progress.
+    Trace {
+        /// What it walks towards.
+        target: Id,
+        /// What it asks for.
+        quest: Quest,
+    },
     /// Finds the peers of a torrent; progress brings them as they are found.
     GetPeers(Id),
     /// Announces this host as a peer of a torrent, again and again until cancelled. Progress tells
@@ -63,6 +71,17 @@ pub enum Command {
     Cancel(OperationId),
 }
 
+/// What a traced walk asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quest {
+    /// Nodes alone.
+    Nodes,
+    /// Peers of a torrent.
+    Peers,
+    /// An item.
+    Item,
+}
+
 /// What the owner is told.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -96,6 +115,29 @@ pub enum Progress {
     Sample(Sample),
     /// A round of an announcement is complete.
     Announced(Acknowledgements),
+    /// One step of a traced walk.
+    Step(Step),
+}
+
+/// One step of a traced walk.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// A request was sent there.
+    Asked(SocketAddr),
+    /// It was answered.
+    Answered {
+        /// Who answered.
+        by: Contact<SocketAddr>,
+        /// How long it took.
+        rtt: Duration,
+        /// The contacts it named.
+        named: Vec<Contact<SocketAddr>>,
+        /// Whether it has what was asked for: peers, or an item.
+        holds: bool,
+    },
+    /// It was answered with an error.
+    Refused(SocketAddr),
 }
 
 /// How an operation ended.
@@ -111,7 +153,8 @@ pub enum Outcome {
         /// The client version it sent: two letters for the client, two bytes for the version.
         version: Option<[u8; 4]>,
     },
-    /// The closest nodes that answered, closest first. Of `Bootstrap`, `FindNode` and `Sample`.
+    /// The closest nodes that answered, closest first. Of `Bootstrap`, `FindNode`,
+    /// `Trace` and `Sample`.
     Nodes(Vec<Contact<SocketAddr>>),
     /// All peers found.
     Peers(Vec<SocketAddr>),

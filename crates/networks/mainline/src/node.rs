@@ -29,10 +29,10 @@ use kademlia::{Contact, Moment, OperationId, Protocol, Transmit};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::command::{Command, Event, Stored};
+use crate::command::{Command, Event, Progress, Quest, Step, Stored};
 use crate::contact::canonical;
 use crate::store::{ItemStore, PeerStore, StoreSettings};
-use crate::wire::{Id, Message};
+use crate::wire::{Id, Message, Request, code};
 use operation::Operation;
 use side::{Family, Side, Sides};
 
@@ -146,6 +146,79 @@ pub struct Counters {
     pub malformed: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Queries received, by what they ask; those over the limit are not among them.
+    pub by_method: ByMethod,
+    /// Queries answered with an error, by why.
+    pub by_fault: ByFault,
+}
+
+/// Queries by what they ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ByMethod {
+    /// `ping`.
+    pub ping: u64,
+    /// `find_node`.
+    pub find_node: u64,
+    /// `get_peers`, scrapes included.
+    pub get_peers: u64,
+    /// `announce_peer`.
+    pub announce_peer: u64,
+    /// `get` (BEP 44).
+    pub get: u64,
+    /// `put` (BEP 44).
+    pub put: u64,
+    /// `sample_infohashes` (BEP 51).
+    pub sample_infohashes: u64,
+    /// Anything else.
+    pub unknown: u64,
+}
+
+impl ByMethod {
+    fn count(&mut self, request: &Request<'_>) {
+        *match request {
+            Request::Ping => &mut self.ping,
+            Request::FindNode { .. } => &mut self.find_node,
+            Request::GetPeers { .. } => &mut self.get_peers,
+            Request::AnnouncePeer { .. } => &mut self.announce_peer,
+            Request::Get { .. } => &mut self.get,
+            Request::Put(_) => &mut self.put,
+            Request::SampleInfohashes { .. } => &mut self.sample_infohashes,
+            Request::Unknown { .. } => &mut self.unknown,
+        } += 1;
+    }
+}
+
+/// Queries answered with an error, by its code (BEP 5, BEP 44).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ByFault {
+    /// 202: our store is full.
+    pub store_full: u64,
+    /// 203: a wrong token, an argument that is missing or makes no sense.
+    pub protocol: u64,
+    /// 204: a method we do not know.
+    pub unknown_method: u64,
+    /// 205 and 207: a value or a salt too long.
+    pub too_long: u64,
+    /// 206: a signature that does not match.
+    pub bad_signature: u64,
+    /// 301 and 302: an older version, or another than the writer expects.
+    pub conflict: u64,
+    /// Any other.
+    pub other: u64,
+}
+
+impl ByFault {
+    fn count(&mut self, fault: i64) {
+        *match fault {
+            code::SERVER => &mut self.store_full,
+            code::PROTOCOL => &mut self.protocol,
+            code::METHOD_UNKNOWN => &mut self.unknown_method,
+            code::VALUE_TOO_BIG | code::SALT_TOO_BIG => &mut self.too_long,
+            code::INVALID_SIGNATURE => &mut self.bad_signature,
+            code::CAS_MISMATCH | code::SEQUENCE_TOO_LOW => &mut self.conflict,
+            _ => &mut self.other,
+        } += 1;
+    }
 }
 
 /// A Mainline node.
@@ -276,6 +349,18 @@ impl Node {
         v4.chain(self.sides.v6.iter().flat_map(Side::good_contacts))
     }
 
+    /// All its contacts, with what it knows of each.
+    pub fn members(&self) -> impl Iterator<Item = Member<SocketAddr>> {
+        let v4 = self.sides.v4.iter().flat_map(Side::members);
+        v4.chain(self.sides.v6.iter().flat_map(Side::members))
+    }
+
+    /// The keys of what it stores for others: torrents once for each peer, and items.
+    pub fn stored_keys(&self, now: Moment) -> impl Iterator<Item = (Id, Quest)> {
+        let peers = self.core.peers.iter(now).map(|(info_hash, ..)| (info_hash, Quest::Peers));
+        peers.chain(self.core.items.iter(now).map(|(target, ..)| (target, Quest::Item)))
+    }
+
     /// How it is doing.
     pub fn status(&self, now: Moment) -> Status {
         Status {
@@ -364,6 +449,11 @@ impl Core {
         let next = [self.peers.next_expiry(), self.items.next_expiry()].into_iter().flatten().min();
         let pause = next.map_or(SWEEP_EVERY, |next| next.since(now));
         self.sweep_at = now + pause.clamp(SWEEP_SOONEST, SWEEP_EVERY);
+    }
+
+    /// Tells the owner of a traced walk of a step.
+    fn trace(&mut self, id: OperationId, step: Step) {
+        self.events.push_back(Event::Progress(id, Progress::Step(step)));
     }
 
     fn send(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {

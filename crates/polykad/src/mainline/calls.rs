@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use client::mainline::{Announce, Got, Nodes, Pong, Sample, Scrape, SignedItem};
+use client::mainline::{
+    Announce, Got, KnownContact, Nodes, Pong, Quest, Sample, Scrape, SignedItem, Step, StoredKey,
+};
 use client::search::{Announcement, Found, Round, Search};
-use client::{FindError, GetError, Key, Operation, PingError, PutError, PutReport};
-use mainline::command::Command;
+use client::{FindError, GetError, Key, Operation, PingError, PutError, PutReport, StatusError};
+use mainline::command::{self, Command};
 use mainline::item::{Salt, immutable_target};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -100,6 +102,17 @@ impl Caller {
     /// Joins through these addresses.
     pub(crate) async fn bootstrap(&self, addresses: Vec<SocketAddr>) -> Result<Nodes, FindError> {
         self.ask(Command::Bootstrap(addresses), Waiter::Nodes).await
+    }
+
+    /// Looks at the node as it is now.
+    pub(crate) async fn look_at<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, StatusError> {
+        let (sender, receiver) = oneshot::channel();
+        let sent = self.handle.send(request(sender)).await;
+        sent.map_err(|_| StatusError::Stopped)?;
+        receiver.await.map_err(|_| StatusError::Stopped)
     }
 
     fn search<T: Send + 'static>(
@@ -247,6 +260,27 @@ impl client::Mainline for Node {
         let caller = self.caller().clone();
         let waiter = move |sender| Waiter::SampleNode(address, sender);
         Box::pin(async move { caller.ask(Command::SampleNode(address), waiter).await })
+    }
+
+    fn trace(&self, target: Key, quest: Quest) -> Search<Step> {
+        let quest = match quest {
+            Quest::Nodes => command::Quest::Nodes,
+            Quest::Peers => command::Quest::Peers,
+            Quest::Value => command::Quest::Item,
+        };
+        // When it begins is known once it has.
+        let waiter = |teller| Waiter::Steps(kademlia::Moment::START, teller);
+        self.caller().search(Command::Trace { target: target.into(), quest }, waiter)
+    }
+
+    fn contacts(&self) -> Operation<Result<Vec<KnownContact>, StatusError>> {
+        let caller = self.caller().clone();
+        Box::pin(async move { caller.look_at(Request::Contacts).await })
+    }
+
+    fn stored_keys(&self, most: usize) -> Operation<Result<Vec<StoredKey>, StatusError>> {
+        let caller = self.caller().clone();
+        Box::pin(async move { caller.look_at(|sender| Request::Stored(most, sender)).await })
     }
 }
 

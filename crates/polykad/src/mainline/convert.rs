@@ -4,15 +4,18 @@
     reason = "outcomes and failures grow; one that does not fit what was asked is no answer to it"
 )]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use client::error::{AnnounceError, FindError, GetError, PingError, PutError};
-use client::mainline::{Pong, Sample, SignedItem};
+use client::mainline::{KnownContact, Pong, Sample, SignedItem, Step, StoredKey};
 use client::search::Round;
-use client::status::{Dropped, FamilyStatus, MainlineStatus, Messages, Status, Traffic};
+use client::status::{Dropped, FamilyStatus, MainlineStatus, Messages, Status, Tally, Traffic};
 use client::{Key, NodeContact, PutReport, Refusal, Report};
+use kademlia::table::Member;
 use kademlia::{Contact, Moment};
-use mainline::command::{self, Acknowledgements, Failure, Outcome};
+use mainline::command::{self, Acknowledgements, Failure, Outcome, Quest};
 use mainline::item::{ItemError, MutableItem, Salt};
 use mainline::node;
 use mainline::wire::Id;
@@ -194,6 +197,10 @@ pub(super) fn status(now: Moment, node: &node::Status, counters: Counters) -> St
         responses: node.counters.responses,
         unsolicited: node.counters.unsolicited,
     };
+    mainline.queries = queries(node.counters.by_method);
+    mainline.faults = faults(node.counters.by_fault);
+    mainline.limited_by_host = node.refusals.by_host;
+    mainline.limited_by_subnet = node.refusals.by_subnet;
     status.mainline = Some(mainline);
     status
 }
@@ -206,4 +213,71 @@ fn family(family: &node::FamilyStatus) -> FamilyStatus {
         questionable: family.census.questionable,
         network_size: family.network_size.map(|size| size.nodes),
     }
+}
+
+fn tallies<const N: usize>(counts: [(&'static str, u64); N]) -> Vec<Tally> {
+    counts.into_iter().map(|(name, count)| Tally { name: name.into(), count }).collect()
+}
+
+fn queries(by: node::ByMethod) -> Vec<Tally> {
+    tallies([
+        ("ping", by.ping),
+        ("find_node", by.find_node),
+        ("get_peers", by.get_peers),
+        ("announce_peer", by.announce_peer),
+        ("get", by.get),
+        ("put", by.put),
+        ("sample_infohashes", by.sample_infohashes),
+        ("unknown", by.unknown),
+    ])
+}
+
+fn faults(by: node::ByFault) -> Vec<Tally> {
+    tallies([
+        ("store_full", by.store_full),
+        ("protocol", by.protocol),
+        ("unknown_method", by.unknown_method),
+        ("too_long", by.too_long),
+        ("bad_signature", by.bad_signature),
+        ("conflict", by.conflict),
+        ("other", by.other),
+    ])
+}
+
+/// A contact as the node knows it.
+pub(super) fn member(now: Moment, member: &Member<SocketAddr>) -> KnownContact {
+    let standing = &member.standing;
+    KnownContact {
+        contact: contact(&member.contact),
+        rtt: standing.rtt.smoothed(),
+        known_for: now.since(standing.first_answer()),
+        silent_for: now.since(standing.last_seen()),
+        failures: standing.failures,
+        verified: standing.verified,
+    }
+}
+
+/// Keys of what the node stores; each once.
+pub(super) fn stored(now: Moment, node: &node::Node, most: usize) -> Vec<StoredKey> {
+    let mut keys = BTreeSet::new();
+    for (id, quest) in node.stored_keys(now) {
+        if keys.len() >= most {
+            break;
+        }
+        keys.insert(StoredKey { key: id.key(), is_torrent: quest == Quest::Peers });
+    }
+    keys.into_iter().collect()
+}
+
+/// A step of a walk; `None`: one that nobody is told of.
+pub(super) fn step(at: Duration, step: command::Step) -> Option<Step> {
+    Some(match step {
+        command::Step::Asked(to) => Step::Asked { to, at },
+        command::Step::Answered { by, rtt, named, holds } => {
+            let named = named.iter().map(contact).collect();
+            Step::Answered { by: contact(&by), at, rtt, named, holds }
+        }
+        command::Step::Refused(by) => Step::Refused { by, at },
+        _ => return None,
+    })
 }

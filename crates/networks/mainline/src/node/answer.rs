@@ -67,6 +67,7 @@ impl Node {
         if self.core.settings.read_only || !self.core.limiter.allow(now, from.host(), cost) {
             return;
         }
+        self.core.counters.by_method.count(&query.request);
         let Some(side) = A::side(&mut self.sides) else { return };
         if !query.read_only {
             let contact = Contact { key: query.sender.key(), address: from };
@@ -232,6 +233,7 @@ impl Core {
 
     fn refuse(&mut self, to: SocketAddr, error: ErrorReply<'_>) {
         self.counters.errors += 1;
+        self.counters.by_fault.count(error.code);
         let error = ErrorReply { external: Some(to), version: Some(VERSION), ..error };
         self.send(to, |out| error.encode(out));
     }

@@ -13,7 +13,7 @@ use kademlia::{Key, Moment, OperationId};
 use super::operation::{Found, Operation, Phase, Words};
 use super::side::Family;
 use super::{MAX_OPERATIONS, Node, VERSION};
-use crate::command::{Command, Event, Failure, Item, Outcome, Progress};
+use crate::command::{Command, Event, Failure, Item, Outcome, Progress, Step};
 use crate::contact::canonical;
 use crate::item::check_value;
 use crate::wire::{Id, Query, Request, Want};
@@ -74,6 +74,7 @@ impl Node {
             | Command::GetImmutable(_)
             | Command::GetMutable { .. }
             | Command::Sample(_)
+            | Command::Trace { .. }
             | Command::Cancel(_) => self.walk(now, id),
         }
     }
@@ -256,9 +257,12 @@ impl Node {
         let request = match ask.question {
             Question::Ping => Request::Ping,
             Question::Find { lookup, target } => {
-                let operation = self.core.walks.get(&(A::V6, lookup));
-                let operation = operation.and_then(|id| self.core.operations.get(id));
+                let id = self.core.walks.get(&(A::V6, lookup)).copied();
+                let operation = id.and_then(|id| self.core.operations.get(&id));
                 let words = operation.map_or(Words::FindNode, Operation::words);
+                if let (Some(id), Some(true)) = (id, operation.map(Operation::is_traced)) {
+                    self.core.trace(id, Step::Asked(ask.to.into()));
+                }
                 let target = Id::from(target);
                 match words {
                     Words::FindNode => Request::FindNode { target },

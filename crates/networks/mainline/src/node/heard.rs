@@ -8,9 +8,9 @@ use kademlia::requests::TransactionId;
 use kademlia::{Contact, Moment, OperationId};
 
 use super::Node;
-use super::operation::{Found, Phase, Words};
+use super::operation::{Found, Operation, Phase, Words};
 use super::side::Family;
-use crate::command::{Command, Event, Failure, Item, Outcome, Progress, Refusal, Sample};
+use crate::command::{Command, Event, Failure, Item, Outcome, Progress, Refusal, Sample, Step};
 use crate::contact::widened;
 use crate::external::id_matches;
 use crate::item::{check_value, immutable_target};
@@ -39,6 +39,7 @@ impl Node {
             Purpose::Liveness => {}
             Purpose::Lookup(lookup) => {
                 if let Some(id) = self.core.walks.get(&(A::V6, lookup)).copied() {
+                    self.trace_answer(id, &heard, response);
                     self.collect(now, id, &widened(&heard.contact), response);
                 }
             }
@@ -111,6 +112,7 @@ impl Node {
         self.core.counters.responses += 1;
         // Who refuses us for an id that does not fit our address says which address that is.
         self.told_own_address(now, from, error.external);
+        self.trace_refusal::<A>(request.purpose, from);
         let tag = match request.purpose {
             Purpose::Own(tag) => tag,
             Purpose::Lookup(lookup) if request.key.is_none() => {
@@ -137,6 +139,31 @@ impl Node {
             self.asked_one(now, id);
         } else {
             self.finish(now, id, Outcome::Failed(Failure::Refused(refusal)));
+        }
+    }
+
+    /// Tells the owner of a traced walk who answered it.
+    fn trace_answer<A: Family>(
+        &mut self,
+        id: OperationId,
+        heard: &Heard<A>,
+        response: &Response<'_>,
+    ) {
+        if !self.core.operations.get(&id).is_some_and(Operation::is_traced) {
+            return;
+        }
+        let named = A::contacts(response).map(|contact| widened(&contact)).collect();
+        let holds = response.value.is_some() || response.peers().next().is_some();
+        let by = widened(&heard.contact);
+        self.core.trace(id, Step::Answered { by, rtt: heard.rtt, named, holds });
+    }
+
+    /// Tells the owner of a traced walk who refused it.
+    fn trace_refusal<A: Family>(&mut self, purpose: Purpose, from: A) {
+        let Purpose::Lookup(lookup) = purpose else { return };
+        let Some(id) = self.core.walks.get(&(A::V6, lookup)).copied() else { return };
+        if self.core.operations.get(&id).is_some_and(Operation::is_traced) {
+            self.core.trace(id, Step::Refused(from.into()));
         }
     }
 

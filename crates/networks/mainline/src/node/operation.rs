@@ -8,7 +8,7 @@ use kademlia::lookup::Lookup;
 use kademlia::{Contact, Moment};
 
 use super::side::Family;
-use crate::command::{Acknowledgements, Command, Outcome, Refusal, Report};
+use crate::command::{Acknowledgements, Command, Outcome, Quest, Refusal, Report};
 use crate::contact::widened;
 use crate::item::{MutableItem, immutable_target, mutable_target};
 use crate::wire::{Bloom, Id, Response, code};
@@ -116,6 +116,7 @@ impl Operation {
             | Command::Scrape(target)
             | Command::GetImmutable(target)
             | Command::Sample(target)
+            | Command::Trace { target, .. }
             | Command::Announce { info_hash: target, .. } => Some(*target),
             Command::GetMutable { public_key, salt } => Some(mutable_target(public_key, salt)),
             Command::PutImmutable(value) => Some(immutable_target(value)),
@@ -130,9 +131,12 @@ impl Operation {
     /// The words of its walk.
     pub(super) fn words(&self) -> Words {
         match &self.command {
-            Command::GetPeers(_) | Command::Announce { .. } => Words::GetPeers { scrape: false },
+            Command::GetPeers(_)
+            | Command::Announce { .. }
+            | Command::Trace { quest: Quest::Peers, .. } => Words::GetPeers { scrape: false },
             Command::Scrape(_) => Words::GetPeers { scrape: true },
-            Command::GetImmutable(_)
+            Command::Trace { quest: Quest::Item, .. }
+            | Command::GetImmutable(_)
             | Command::GetMutable { .. }
             | Command::PutImmutable(_)
             | Command::PutMutable { .. } => Words::Get,
@@ -140,9 +144,15 @@ impl Operation {
             Command::Bootstrap(_)
             | Command::Ping(_)
             | Command::FindNode(_)
+            | Command::Trace { quest: Quest::Nodes, .. }
             | Command::SampleNode(_)
             | Command::Cancel(_) => Words::FindNode,
         }
+    }
+
+    /// Whether its owner is told each step.
+    pub(super) fn is_traced(&self) -> bool {
+        matches!(self.command, Command::Trace { .. })
     }
 
     /// Whether its walk is followed by requests to store.
@@ -198,6 +208,7 @@ impl Operation {
             | Command::PutImmutable(_)
             | Command::Sample(_)
             | Command::SampleNode(_)
+            | Command::Trace { .. }
             | Command::Cancel(_) => return None,
         };
         let seq = response.seq?;

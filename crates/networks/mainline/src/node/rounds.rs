@@ -73,6 +73,7 @@ impl Node {
             Command::Bootstrap(_)
             | Command::FindNode(_)
             | Command::Sample(_)
+            | Command::Trace { .. }
             | Command::Ping(_)
             | Command::SampleNode(_)
             | Command::Cancel(_) => Outcome::Nodes(core::mem::take(&mut found.nodes)),
@@ -310,6 +311,7 @@ fn store_request<'a>(command: &'a Command, token: &'a [u8]) -> Option<Request<'a
         | Command::GetMutable { .. }
         | Command::Sample(_)
         | Command::SampleNode(_)
+        | Command::Trace { .. }
         | Command::Cancel(_) => None,
     }
 }

@@ -3,6 +3,7 @@
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use kademlia::overlay::{Overlay, OverlaySettings};
+use kademlia::table::Member;
 use kademlia::{Contact, Moment};
 use rand_chacha::ChaCha8Rng;
 
@@ -141,6 +142,12 @@ impl<A: Family> Side<A> {
     pub(super) fn good_contacts(&self) -> impl Iterator<Item = Contact<SocketAddr>> {
         let members = self.overlay.table().members();
         members.filter(|member| member.standing.failures == 0).map(|m| widened(&m.contact))
+    }
+
+    /// All contacts, with what is known of each.
+    pub(super) fn members(&self) -> impl Iterator<Item = Member<SocketAddr>> {
+        let members = self.overlay.table().members();
+        members.map(|m| Member { contact: widened(&m.contact), standing: m.standing })
     }
 
     pub(super) fn status(&self, now: Moment) -> FamilyStatus {
