@@ -1,0 +1,116 @@
+//! Regions: which nodes should hold a key, by the size of the network instead of by a count.
+//!
+//! A key's region is all that is nearer to it than the radius that should hold
+//! [`REGION_NODES`] nodes. Who crowds a key with ids of his own cannot push honest nodes out of its
+//! region: they stay as near as they were (SR-DHT-Store, 2025). The radius follows from the size of
+//! the whole network, which is estimated over many targets, so that a crowd around one of them does
+//! not shrink it.
+
+use kademlia::Key;
+use kademlia::size::{Size, SizeEstimate};
+
+/// Nodes that a region should hold.
+pub const REGION_NODES: f64 = 20.0;
+/// Holders that a value must have whatever the region holds: the closest ones.
+pub const MIN_HOLDERS: usize = 8;
+/// How much farther than the radius a node accepts what others take to be its: estimates of the
+/// size differ, by a factor of two at the worst moment of a network that grows.
+pub const TOLERANCE: u64 = 4;
+
+/// The distance from which on a node is no longer in a region: its leading 64 bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Radius(u64);
+
+impl Radius {
+    /// Everything.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// The radius with these leading 64 bits.
+    pub const fn new(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The radius that holds `count` of `nodes` nodes.
+    pub fn of(count: f64, nodes: f64) -> Self {
+        let share = count / nodes.max(1.0);
+        if share >= 1.0 {
+            return Self::ALL;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^64")]
+        Self((share * 2f64.powi(64)) as u64)
+    }
+
+    /// Its leading 64 bits.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// A radius so many times as large.
+    #[must_use]
+    pub const fn times(self, factor: u64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+
+    /// Whether `node` and `key` are nearer to each other than this.
+    pub fn holds(self, node: &Key, key: &Key) -> bool {
+        self == Self::ALL || leading(node) ^ leading(key) < self.0
+    }
+}
+
+fn leading(key: &Key) -> u64 {
+    u64::from_be_bytes(key.id())
+}
+
+/// What a node believes about the size of its network.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Census {
+    /// By lookups that ran to their end.
+    estimate: SizeEstimate,
+    /// By the contacts around ourselves, before there were lookups.
+    first: SizeEstimate,
+    /// The radius in use.
+    radius: Option<Radius>,
+}
+
+impl Census {
+    /// A lookup has found these, closest first.
+    pub fn observe<'a>(&mut self, target: &Key, closest: impl IntoIterator<Item = &'a Key>) {
+        self.estimate.observe(target, closest);
+        self.settle();
+    }
+
+    /// These are all contacts near us, closest first.
+    pub fn observe_home<'a>(&mut self, me: &Key, closest: impl IntoIterator<Item = &'a Key>) {
+        self.first = SizeEstimate::new();
+        self.first.observe(me, closest);
+        self.settle();
+    }
+
+    /// How many nodes the network has, without ourselves.
+    pub fn size(&self) -> Option<Size> {
+        let size = if self.estimate.lookups() >= ENOUGH { self.estimate.size() } else { None };
+        size.or_else(|| self.first.size()).or_else(|| self.estimate.size())
+    }
+
+    /// The radius that holds [`REGION_NODES`] nodes. Everything, in a network of no more.
+    pub fn radius(&self) -> Radius {
+        self.radius.unwrap_or(Radius::ALL)
+    }
+
+    /// Follows the estimate once it has moved by an eighth: a radius that trembles would move
+    /// values at its edge to and fro.
+    fn settle(&mut self) {
+        let Some(size) = self.size() else { return };
+        let new = Radius::of(REGION_NODES, size.nodes + 1.0);
+        let old = self.radius.unwrap_or(Radius::new(0));
+        if new.bits().abs_diff(old.bits()) > old.bits() / 8 {
+            self.radius = Some(new);
+        }
+    }
+}
+
+/// Lookups after which their average is better than what our own neighbourhood says.
+const ENOUGH: u32 = 4;
+
+#[cfg(test)]
+mod tests;

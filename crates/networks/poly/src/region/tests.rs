@@ -1,0 +1,34 @@
+use super::*;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+#[test]
+fn a_radius_holds_its_share() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let key = Key::random(256, &mut rng);
+    let radius = Radius::of(20.0, 1000.0);
+    let held = (0..20_000).filter(|_| radius.holds(&Key::random(256, &mut rng), &key)).count();
+    assert!((300..500).contains(&held), "{held} of 20,000 are in a 1/50");
+    assert!(Radius::of(20.0, 20.0).holds(&key, &Key::random(256, &mut rng)));
+    assert!(Radius::of(20.0, 10.0) == Radius::ALL);
+}
+
+#[test]
+fn the_radius_follows_the_network_without_trembling() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let nodes: Vec<Key> = (0..2000).map(|_| Key::random(256, &mut rng)).collect();
+    let mut census = Census::default();
+    assert_eq!(census.radius(), Radius::ALL);
+    let mut changes = 0;
+    for _ in 0..200 {
+        let target = Key::random(256, &mut rng);
+        let mut near = nodes.clone();
+        near.sort_by_key(|node| target.distance(node));
+        let before = census.radius();
+        census.observe(&target, near.iter().take(20));
+        changes += usize::from(census.radius() != before);
+    }
+    let share = Radius::of(REGION_NODES, 2001.0).bits() as f64 / census.radius().bits() as f64;
+    assert!((0.8..1.25).contains(&share), "the radius is off by {share}");
+    assert!(changes < 20, "it has changed {changes} times");
+}
