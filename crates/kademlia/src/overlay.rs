@@ -74,6 +74,8 @@ pub struct Ask<A> {
     pub transaction: TransactionId,
     /// To whom.
     pub to: A,
+    /// The id we believe it has; `None` for a bare address.
+    pub key: Option<Key>,
     /// What to ask.
     pub question: Question,
 }
@@ -482,7 +484,7 @@ impl<A: Address> Overlay<A> {
         if let Some(transaction) = self.begin(now, to, None, Purpose::Lookup(id), rng) {
             lookup.introduction_asked();
             let question = Question::Find { lookup: id, target: lookup.target() };
-            self.asks.push_back(Ask { transaction, to, question });
+            self.asks.push_back(Ask { transaction, to, key: None, question });
         }
     }
 
@@ -531,6 +533,7 @@ impl<A: Address> Overlay<A> {
                 return Some(Ask {
                     transaction,
                     to,
+                    key,
                     question: Question::Find { lookup: id, target },
                 });
             }

@@ -92,7 +92,7 @@ impl<A: Address> Overlay<A> {
             return false;
         };
         self.upkeep.checking.push(contact);
-        self.asks.push_back(Ask { transaction, to, question: Question::Ping });
+        self.asks.push_back(Ask { transaction, to, key, question: Question::Ping });
         true
     }
 
