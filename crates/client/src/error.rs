@@ -27,6 +27,12 @@ pub enum FindError {
     /// The node has been shut down, or the operation was cancelled.
     #[error("the node has stopped: start it again")]
     Stopped,
+    /// The daemon behind an API did not do its part.
+    #[error("{message}")]
+    Daemon {
+        /// What happened, and what to do.
+        message: String,
+    },
 }
 
 /// Why a get brought nothing.

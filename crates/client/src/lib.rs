@@ -10,11 +10,14 @@
 use core::pin::Pin;
 
 pub mod error;
+#[cfg(feature = "json")]
+pub mod http;
 pub mod id;
 pub mod mainline;
 pub mod report;
 pub mod search;
 pub mod status;
+pub mod stream;
 
 pub use error::{AnnounceError, FindError, GetError, PingError, PutError, StatusError};
 pub use kademlia::Key;

@@ -6,6 +6,8 @@
 #![deny(unsafe_code)]
 
 mod bootstrap;
+pub mod bulk;
+mod caller;
 pub mod clock;
 pub mod config;
 pub mod disk;
@@ -14,11 +16,10 @@ mod mainline;
 pub mod memory;
 mod node;
 pub mod socket;
-mod stream;
 
 /// The networks a node can take part in: their ids, items and wire formats.
 pub mod networks {
-    pub use ::mainline;
+    pub use ::{mainline, poly};
 }
 
 pub use bootstrap::DEFAULT_HOSTS;

@@ -1,14 +1,13 @@
 //! The client API's Mainline face, on a node in this process.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use client::mainline::{
     Announce, Got, KnownContact, Nodes, Pong, Quest, Sample, Scrape, SignedItem, Step, StoredKey,
 };
 use client::search::{Announcement, Found, Round, Search};
+use client::stream::unfold;
 use client::{FindError, GetError, Key, Operation, PingError, PutError, PutReport, StatusError};
 use mainline::command::{self, Command};
 use mainline::item::{Salt, immutable_target};
@@ -16,103 +15,34 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::convert::{item_error, mutable_item};
 use super::{Ended, Request, Teller, Waiter};
-use crate::driver::Handle;
+use crate::caller::{self, Asks};
 use crate::node::Node;
-use crate::stream::unfold;
 
 /// How long an announcement waits after it could not be made at all.
 const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// The way to a running Mainline node; cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    handle: Handle<Request>,
-    tickets: Arc<AtomicU64>,
-    /// Whether the node has joined, or has nobody to join through.
-    joined: watch::Receiver<bool>,
-    /// Where announcements live.
-    runtime: tokio::runtime::Handle,
-}
+/// The way to a running Mainline node.
+pub(crate) type Caller = caller::Caller<Request>;
 
-/// Cancels an operation when nobody waits for it any more.
-struct Ticket {
-    number: u64,
-    handle: Handle<Request>,
-    ended: bool,
-}
+type Ticket = caller::Ticket<Request>;
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.ended {
-            // An error means that the node has stopped, and the operation with it.
-            let _ = self.handle.send_urgent(Request::Cancel(self.number));
-        }
+impl Asks for Request {
+    type Command = Command;
+    type Waiter = Waiter;
+
+    fn run(ticket: u64, command: Command, waiter: Waiter) -> Self {
+        Self::Run { ticket, command: Box::new(command), waiter }
+    }
+
+    fn cancel(ticket: u64) -> Self {
+        Self::Cancel(ticket)
     }
 }
 
 impl Caller {
-    /// Must be called within the runtime that the node runs on.
-    pub(crate) fn new(handle: Handle<Request>, joined: watch::Receiver<bool>) -> Self {
-        Self { handle, tickets: Arc::default(), joined, runtime: tokio::runtime::Handle::current() }
-    }
-
-    pub(crate) fn handle(&self) -> &Handle<Request> {
-        &self.handle
-    }
-
-    /// Begins an operation. It is cancelled when the returned ticket is dropped.
-    async fn run(&self, command: Command, waiter: Waiter) -> Result<Ticket, FindError> {
-        let number = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let ticket = Ticket { number, handle: self.handle.clone(), ended: false };
-        let request = Request::Run { ticket: number, command: Box::new(command), waiter };
-        self.handle.send(request).await.map_err(|_| FindError::Stopped)?;
-        Ok(ticket)
-    }
-
-    /// Waits until the node has joined: before that it would know nobody to ask.
-    pub(crate) async fn joined(&self) -> Result<(), FindError> {
-        let mut joined = self.joined.clone();
-        let joined = joined.wait_for(|joined| *joined).await;
-        joined.map(drop).map_err(|_| FindError::Stopped)
-    }
-
-    /// Begins an operation with one answer, and waits for it.
-    async fn ask<T, E: From<FindError>>(
-        &self,
-        command: Command,
-        waiter: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Waiter,
-    ) -> Result<T, E> {
-        let (sender, receiver) = oneshot::channel();
-        let mut ticket = self.run(command, waiter(sender)).await?;
-        let answer = receiver.await;
-        ticket.ended = true;
-        answer.unwrap_or_else(|_| Err(FindError::Stopped.into()))
-    }
-
-    /// Like `ask`, of the network as a whole.
-    async fn look<T, E: From<FindError>>(
-        &self,
-        command: Command,
-        waiter: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Waiter,
-    ) -> Result<T, E> {
-        self.joined().await?;
-        self.ask(command, waiter).await
-    }
-
     /// Joins through these addresses.
     pub(crate) async fn bootstrap(&self, addresses: Vec<SocketAddr>) -> Result<Nodes, FindError> {
         self.ask(Command::Bootstrap(addresses), Waiter::Nodes).await
-    }
-
-    /// Looks at the node as it is now.
-    pub(crate) async fn look_at<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<T>) -> Request,
-    ) -> Result<T, StatusError> {
-        let (sender, receiver) = oneshot::channel();
-        let sent = self.handle.send(request(sender)).await;
-        sent.map_err(|_| StatusError::Stopped)?;
-        receiver.await.map_err(|_| StatusError::Stopped)
     }
 
     fn search<T: Send + 'static>(
@@ -144,11 +74,11 @@ impl<T> Searching<T> {
                 Self::Idle { caller, command, waiter } => {
                     let (teller, findings, ended) = Teller::new();
                     if let Err(error) = caller.joined().await {
-                        return Some((Err(error), Self::Ended));
+                        return Some((Err(error.into()), Self::Ended));
                     }
                     match caller.run(command, waiter(teller)).await {
                         Ok(ticket) => Self::Running { ticket, findings, ended },
-                        Err(error) => return Some((Err(error), Self::Ended)),
+                        Err(error) => return Some((Err(error.into()), Self::Ended)),
                     }
                 }
                 Self::Running { mut ticket, mut findings, ended } => {
@@ -157,7 +87,7 @@ impl<T> Searching<T> {
                         return Some((Ok(Found::Item(finding)), running));
                     }
                     let ended = ended.await;
-                    ticket.ended = true;
+                    ticket.end();
                     let stopped = Ended { again: None, result: Err(FindError::Stopped) };
                     let Ended { again, result } = ended.unwrap_or(stopped);
                     let end = Self::Ending(result.map(Found::Done));
@@ -193,7 +123,7 @@ impl client::Mainline for Node {
     fn announce(&self, torrent: Announce) -> Announcement {
         let (rounds, latest) = watch::channel(None);
         let task =
-            self.caller().runtime.spawn(keep_announced(self.caller().clone(), torrent, rounds));
+            self.caller().runtime().spawn(keep_announced(self.caller().clone(), torrent, rounds));
         let task = AbortOnDrop(task.abort_handle());
         Announcement::new(unfold((latest, task), |(mut latest, task)| async move {
             latest.changed().await.ok()?;
@@ -275,12 +205,12 @@ impl client::Mainline for Node {
 
     fn contacts(&self) -> Operation<Result<Vec<KnownContact>, StatusError>> {
         let caller = self.caller().clone();
-        Box::pin(async move { caller.look_at(Request::Contacts).await })
+        Box::pin(async move { Ok(caller.look_at(Request::Contacts).await?) })
     }
 
     fn stored_keys(&self, most: usize) -> Operation<Result<Vec<StoredKey>, StatusError>> {
         let caller = self.caller().clone();
-        Box::pin(async move { caller.look_at(|sender| Request::Stored(most, sender)).await })
+        Box::pin(async move { Ok(caller.look_at(|sender| Request::Stored(most, sender)).await?) })
     }
 }
 
@@ -296,7 +226,7 @@ async fn keep_announced(caller: Caller, torrent: Announce, rounds: watch::Sender
         };
         // Comes when the operation has ended, by an error, since nobody cancels it but our caller.
         let _ = end.await;
-        ticket.ended = true;
+        ticket.end();
         tokio::time::sleep(ANNOUNCE_AGAIN_AFTER).await;
     }
     rounds.send_replace(Some(Err(FindError::Stopped.into())));

@@ -1,4 +1,4 @@
-//! Streams out of async functions.
+//! Streams out of async functions: what those who implement the traits make searches of.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -6,10 +6,7 @@ use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 /// The stream of what `step` returns, called again and again on the state it returns.
-pub(crate) fn unfold<S, T, F, Fut>(
-    state: S,
-    step: F,
-) -> impl Stream<Item = T> + Send + use<S, T, F, Fut>
+pub fn unfold<S, T, F, Fut>(state: S, step: F) -> impl Stream<Item = T> + Send + use<S, T, F, Fut>
 where
     S: Send + 'static,
     F: Fn(S) -> Fut + Send + 'static,
