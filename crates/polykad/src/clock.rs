@@ -28,6 +28,11 @@ impl Clock {
         self.start + moment.since(Moment::START).min(YEAR + self.start.elapsed())
     }
 
+    /// The moment that `instant` is; the start, if it lies before it.
+    pub fn moment(&self, instant: Instant) -> Moment {
+        Moment::START + instant.saturating_duration_since(self.start)
+    }
+
     /// Relates moments to the wall clock as it stands now. The wall clock may be set at any time:
     /// take a new one for each batch.
     pub fn calendar(&self) -> Calendar {

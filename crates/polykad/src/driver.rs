@@ -4,10 +4,13 @@
 //! node by [`kademlia::protocol::step`]; the clock is read once a batch, and what a batch answers
 //! leaves in one system call. A [`Host`] stands between the node and those who use it: it turns
 //! requests into commands, and hands events to whoever waits for them. It must never wait itself.
+//!
+//! Messages too long for a datagram go to a [`Carrier`], which has the same sockets.
 
 use core::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use kademlia::protocol::{Input, Way, step};
 use kademlia::{Moment, OperationId, Protocol, Transmit, Transport};
@@ -41,6 +44,81 @@ pub trait Host<P: Protocol>: Send {
     fn began(&mut self, operation: OperationId, ticket: Self::Ticket);
     /// The node tells something.
     fn event(&mut self, now: Moment, event: P::Event);
+    /// Whether the node has proof that whoever is at this address is there: only they may connect
+    /// for bulk messages.
+    fn knows(&self, _protocol: &P, _address: SocketAddr) -> bool {
+        false
+    }
+}
+
+/// What sockets need to know of a peer.
+pub trait Reach: Copy {
+    /// What carries messages to and from such peers that are too long for a datagram.
+    type Carrier: Carrier<Self>;
+
+    /// Whoever sends datagrams from this address.
+    fn at(address: SocketAddr) -> Self;
+    /// Where datagrams go.
+    fn address(&self) -> SocketAddr;
+}
+
+/// Carries messages too long for a datagram, over the driver's own sockets: a state machine like
+/// the node itself.
+pub trait Carrier<Peer>: Send {
+    /// Whether a datagram is part of it.
+    fn takes(datagram: &[u8]) -> bool;
+    /// Takes in such a datagram. `known`: see [`Host::knows`].
+    fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], known: bool);
+    /// Sends a message.
+    fn send(&mut self, now: Instant, to: Peer, message: &[u8]);
+    /// Writes the next datagram into `buffer`, which is cleared first.
+    fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<SocketAddr>;
+    /// The next message that has arrived.
+    fn poll_message(&mut self) -> Option<(Peer, Vec<u8>)>;
+    /// When `handle_timeout` wants to be called next.
+    fn next_timeout(&self) -> Option<Instant>;
+    /// Does what has fallen due.
+    fn handle_timeout(&mut self, now: Instant);
+}
+
+impl Reach for SocketAddr {
+    type Carrier = NoCarrier;
+
+    fn at(address: SocketAddr) -> Self {
+        address
+    }
+
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
+
+/// There is none: the network has datagrams alone.
+#[derive(Clone, Copy, Debug)]
+pub enum NoCarrier {}
+
+impl Carrier<SocketAddr> for NoCarrier {
+    fn takes(_: &[u8]) -> bool {
+        false
+    }
+
+    fn receive(&mut self, _: Instant, _: SocketAddr, _: &[u8], _: bool) {}
+
+    fn send(&mut self, _: Instant, _: SocketAddr, _: &[u8]) {}
+
+    fn poll_transmit(&mut self, _: Instant, _: &mut Vec<u8>) -> Option<SocketAddr> {
+        None
+    }
+
+    fn poll_message(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        None
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    fn handle_timeout(&mut self, _: Instant) {}
 }
 
 /// A node between two inputs, as its host sees it.
@@ -74,15 +152,15 @@ pub struct Counters {
 }
 
 /// Runs one node; see [`Driver::run`].
-#[derive(Debug)]
-pub struct Driver<P: Protocol, H: Host<P>> {
+pub struct Driver<P: Protocol<Peer: Reach>, H: Host<P>> {
     protocol: P,
     host: H,
     clock: Clock,
     requests: mpsc::UnboundedReceiver<Word<H::Request>>,
     permits: Arc<Semaphore>,
     received: Received,
-    outlet: Outlet<P::Event>,
+    outlet: Outlet<P>,
+    carrier: Option<<P::Peer as Reach>::Carrier>,
     received_count: u64,
     received_bytes: u64,
 }
@@ -157,7 +235,7 @@ enum Family {
 
 impl<P, H> Driver<P, H>
 where
-    P: Protocol<Peer = SocketAddr>,
+    P: Protocol<Peer: Reach>,
     H: Host<P>,
 {
     /// A driver of `protocol` over `sockets`, of which the first of each family counts.
@@ -177,11 +255,19 @@ where
             permits: Arc::clone(&permits),
             received: Received::default(),
             outlet: Outlet::new(sockets),
+            carrier: None,
             received_count: 0,
             received_bytes: 0,
         };
         let handle = Handle { requests: sender, permits };
         (driver, handle)
+    }
+
+    /// Gives it something to carry messages that are too long for a datagram.
+    #[must_use]
+    pub fn with_carrier(mut self, carrier: <P::Peer as Reach>::Carrier) -> Self {
+        self.carrier = Some(carrier);
+        self
     }
 
     /// Runs until stopped, or until all handles are dropped; returns the node and its host.
@@ -199,9 +285,10 @@ where
                 Wake::Writable => {}
             }
             self.expire(now);
+            self.carry(now);
             self.outlet.flush();
             // A timer that is too early costs less than setting it again each time.
-            if let Some(next) = self.protocol.next_timeout()
+            if let Some(next) = self.next_timeout()
                 && armed.is_none_or(|armed| next < armed)
             {
                 timer.as_mut().reset(self.clock.instant(next));
@@ -239,6 +326,7 @@ where
                 }
             };
             self.handle_batch(now);
+            self.carry(now);
             if readiness == Readiness::Drained {
                 return;
             }
@@ -252,7 +340,14 @@ where
         self.received_count += self.received.len() as u64;
         for (from, message) in self.received.iter() {
             self.received_bytes += message.len() as u64;
-            let input = Input::Message(from, message);
+            if let Some(carrier) = &mut self.carrier
+                && <P::Peer as Reach>::Carrier::takes(message)
+            {
+                let known = self.host.knows(&self.protocol, from);
+                carrier.receive(self.clock.instant(now).into_std(), from, message, known);
+                continue;
+            }
+            let input = Input::Message(P::Peer::at(from), message);
             step(&mut self.protocol, now, input, &mut self.outlet);
             for event in self.outlet.events.drain(..) {
                 self.host.event(now, event);
@@ -266,6 +361,40 @@ where
             step(&mut self.protocol, now, Input::Timeout, &mut self.outlet);
             self.tell_events(now);
         }
+    }
+
+    /// Moves along what is too long for a datagram: in, out, and what follows from it.
+    fn carry(&mut self, now: Moment) {
+        let Some(carrier) = &mut self.carrier else {
+            self.outlet.unroutable += self.outlet.bulk.drain(..).len() as u64;
+            return;
+        };
+        let instant = self.clock.instant(now).into_std();
+        if carrier.next_timeout().is_some_and(|next| next <= instant) {
+            carrier.handle_timeout(instant);
+        }
+        loop {
+            for (to, message) in self.outlet.bulk.drain(..) {
+                carrier.send(instant, to, &message);
+            }
+            let Some((from, message)) = carrier.poll_message() else { break };
+            self.received_count += 1;
+            step(&mut self.protocol, now, Input::Message(from, &message), &mut self.outlet);
+            for event in self.outlet.events.drain(..) {
+                self.host.event(now, event);
+            }
+        }
+        let mut buffer = core::mem::take(&mut self.outlet.buffer);
+        while let Some(to) = carrier.poll_transmit(instant, &mut buffer) {
+            self.outlet.push(to, &mut buffer);
+        }
+        self.outlet.buffer = buffer;
+    }
+
+    fn next_timeout(&self) -> Option<Moment> {
+        let carrier = self.carrier.as_ref().and_then(Carrier::next_timeout);
+        let carrier = carrier.map(|at| self.clock.moment(at.into()));
+        self.protocol.next_timeout().into_iter().chain(carrier).min()
     }
 
     fn request(&mut self, now: Moment, word: Word<H::Request>) {
@@ -317,12 +446,13 @@ where
 }
 
 /// Where the node's messages and events go.
-#[derive(Debug)]
-struct Outlet<E> {
+struct Outlet<P: Protocol> {
     v4: Option<Port>,
     v6: Option<Port>,
     buffer: Vec<u8>,
-    events: Vec<E>,
+    events: Vec<P::Event>,
+    /// Messages too long for a datagram.
+    bulk: Vec<(P::Peer, Vec<u8>)>,
     /// Messages to a family without a socket, or by a way there is not.
     unroutable: u64,
 }
@@ -333,10 +463,16 @@ struct Port {
     queue: SendQueue,
 }
 
-impl<E> Outlet<E> {
+impl<P: Protocol> Outlet<P> {
     fn new(sockets: impl IntoIterator<Item = Socket>) -> Self {
-        let mut outlet =
-            Self { v4: None, v6: None, buffer: Vec::new(), events: Vec::new(), unroutable: 0 };
+        let mut outlet = Self {
+            v4: None,
+            v6: None,
+            buffer: Vec::new(),
+            events: Vec::new(),
+            bulk: Vec::new(),
+            unroutable: 0,
+        };
         for socket in sockets {
             let side = if socket.local().is_ipv4() { &mut outlet.v4 } else { &mut outlet.v6 };
             side.get_or_insert_with(|| Port { socket, queue: SendQueue::default() });
@@ -351,6 +487,19 @@ impl<E> Outlet<E> {
         }
     }
 
+    /// Queues the datagram in `buffer`.
+    fn push(&mut self, to: SocketAddr, buffer: &mut Vec<u8>) {
+        let side = if to.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        let Some(port) = side else {
+            self.unroutable += 1;
+            return;
+        };
+        port.queue.push(to, buffer);
+        if port.queue.len() >= BATCH {
+            port.socket.send(&mut port.queue);
+        }
+    }
+
     fn flush(&mut self) {
         for port in self.v4.iter_mut().chain(&mut self.v6) {
             port.socket.send(&mut port.queue);
@@ -358,20 +507,19 @@ impl<E> Outlet<E> {
     }
 }
 
-impl<P: Protocol<Peer = SocketAddr>> Transport<P> for Outlet<P::Event> {
+impl<P: Protocol<Peer: Reach>> Transport<P> for Outlet<P> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    fn transmit(&mut self, transmit: Transmit<SocketAddr>) {
-        let side = if transmit.to.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        let (Some(port), Way::Datagram) = (side, transmit.way) else {
-            self.unroutable += 1;
-            return;
-        };
-        port.queue.push(transmit.to, &mut self.buffer);
-        if port.queue.len() >= BATCH {
-            port.socket.send(&mut port.queue);
+    fn transmit(&mut self, transmit: Transmit<P::Peer>) {
+        match transmit.way {
+            Way::Datagram => {
+                let mut buffer = core::mem::take(&mut self.buffer);
+                self.push(transmit.to.address(), &mut buffer);
+                self.buffer = buffer;
+            }
+            Way::Bulk => self.bulk.push((transmit.to, self.buffer.clone())),
         }
     }
 

@@ -97,7 +97,7 @@ impl Node {
     /// # Errors
     /// The node has stopped.
     pub async fn joined(&self) -> Result<(), FindError> {
-        self.inner.caller.joined().await
+        Ok(self.inner.caller.joined().await?)
     }
 
     /// Joins through further addresses, beside those given before.
@@ -123,7 +123,7 @@ impl Node {
 impl Client for Node {
     fn status(&self) -> Operation<Result<Status, StatusError>> {
         let caller = self.inner.caller.clone();
-        Box::pin(async move { caller.look_at(Request::Status).await })
+        Box::pin(async move { Ok(caller.look_at(Request::Status).await?) })
     }
 
     fn mainline(&self) -> Option<&dyn Mainline> {

@@ -1,0 +1,368 @@
+//! The way of messages too long for a datagram: QUIC (RFC 9000) on the node's own sockets.
+//!
+//! Each side proves its node id in the TLS handshake, by a raw public key (RFC 7250) that *is* the
+//! id. A message travels on a unidirectional stream of its own, so none waits for another. The
+//! driver hands in datagrams whose first byte has QUIC's fixed bit, and sends what
+//! `poll_transmit` writes. Whoever is not known to the node by a live session is not
+//! answered at all: an unproven address gets no byte, and a private network stays silent.
+//!
+//! Like a protocol this is a state machine without sockets; time is handed in.
+
+mod identity;
+mod link;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use poly::contact::Peer;
+use quinn_proto::{
+    ClientConfig, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, IdleTimeout,
+    ServerConfig, TransportConfig, VarInt,
+};
+
+use identity::id;
+use link::Link;
+
+use crate::driver::{Carrier, Reach};
+
+/// Bit of the first byte that is set in every QUIC packet (RFC 9000, section 17) and clear in
+/// poly's own.
+const FIXED_BIT: u8 = 0x40;
+
+/// Connections at once. Each holds some 20 KiB when idle.
+const MAX_CONNECTIONS: usize = 256;
+
+/// An unused connection ends after this time.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Messages that may be under way at once from one peer.
+const STREAMS: u32 = 32;
+
+/// Bytes of one peer's that may wait to be read: a few messages of the greatest length.
+const RECEIVE_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Round-trip time assumed of a new connection: its peer has just answered on another way, so the
+/// cautious third of a second of RFC 9002 would only slow the first loss down.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// Messages over QUIC, for a node of the network `poly`.
+pub struct Bulk {
+    endpoint: Endpoint,
+    client: ClientConfig,
+    links: BTreeMap<usize, Link>,
+    by_peer: BTreeMap<Peer, usize>,
+    /// Links with something to send.
+    touched: BTreeSet<usize>,
+    /// Datagrams of no connection: refusals of the endpoint itself.
+    strays: VecDeque<(SocketAddr, Vec<u8>)>,
+    arrived: VecDeque<(Peer, Vec<u8>)>,
+    max_message_bytes: usize,
+    counters: BulkCounters,
+}
+
+/// What passed over QUIC. Counters run from the node's start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BulkCounters {
+    /// Messages received in whole.
+    pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Messages handed over to be sent.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Messages given up: the peer could not be reached, is another than it should be, or does not
+    /// keep up; or there are too many connections.
+    pub dropped: u64,
+    /// Datagrams of strangers, which are not answered.
+    pub strangers: u64,
+}
+
+/// Why there is no bulk way.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BulkError {
+    /// The key can't serve TLS.
+    #[error("the node key cannot serve TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// TLS lacks what QUIC needs.
+    #[error("TLS lacks the cipher suite of QUIC's first packets")]
+    NoInitialCipherSuite,
+}
+
+impl Bulk {
+    /// A bulk way of the node whose Ed25519 secret key is `secret_key`; messages may have
+    /// `max_message_bytes`.
+    ///
+    /// # Errors
+    /// The key is unfit.
+    pub fn new(
+        secret_key: &[u8; 32],
+        max_message_bytes: usize,
+        seed: [u8; 32],
+    ) -> Result<Self, BulkError> {
+        let (client, server) = identity::configurations(secret_key)?;
+        let transport = Arc::new(transport());
+        let mut client = ClientConfig::new(Arc::new(client));
+        client.transport_config(Arc::clone(&transport));
+        let mut server = ServerConfig::with_crypto(Arc::new(server));
+        server.transport_config(transport).migration(false).max_incoming(MAX_CONNECTIONS);
+        let mut endpoint = EndpointConfig::default();
+        endpoint.rng_seed(Some(seed)).grease_quic_bit(false);
+        Ok(Self {
+            endpoint: Endpoint::new(Arc::new(endpoint), Some(Arc::new(server)), false, None),
+            client,
+            links: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            strays: VecDeque::new(),
+            arrived: VecDeque::new(),
+            max_message_bytes,
+            counters: BulkCounters::default(),
+        })
+    }
+
+    /// What passed.
+    pub const fn counters(&self) -> BulkCounters {
+        self.counters
+    }
+
+    /// Connections open or under way.
+    pub fn connections(&self) -> usize {
+        self.links.len()
+    }
+
+    fn stray(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+        if self.strays.len() < MAX_CONNECTIONS {
+            self.strays.push_back((to, datagram));
+        }
+    }
+
+    fn connect(&mut self, now: Instant, to: Peer) -> Option<usize> {
+        if self.links.len() >= MAX_CONNECTIONS && !self.drop_idle(now) {
+            return None;
+        }
+        let connected = self.endpoint.connect(now, self.client.clone(), to.address, "poly");
+        let (handle, connection) = match connected {
+            Ok(connected) => connected,
+            Err(error) => {
+                tracing::debug!(%error, peer = ?to, "no bulk connection");
+                return None;
+            }
+        };
+        self.links.insert(handle.0, Link::connecting(connection, to));
+        self.by_peer.insert(to, handle.0);
+        Some(handle.0)
+    }
+
+    /// Closes one connection on which nothing is under way, if there is one.
+    fn drop_idle(&mut self, now: Instant) -> bool {
+        let idle = self.links.iter_mut().find(|(_, link)| link.is_idle());
+        let Some((&handle, link)) = idle else { return false };
+        link.connection.close(now, VarInt::from_u32(0), bytes::Bytes::new());
+        if let Some(peer) = link.peer() {
+            self.by_peer.remove(&peer);
+        }
+        self.pump(now, ConnectionHandle(handle));
+        true
+    }
+
+    /// Moves along whatever a connection can: events, messages in, messages out.
+    fn pump(&mut self, now: Instant, handle: ConnectionHandle) {
+        self.touched.insert(handle.0);
+        let Some(link) = self.links.get_mut(&handle.0) else { return };
+        while let Some(event) = link.connection.poll_endpoint_events() {
+            if let Some(event) = self.endpoint.handle_event(handle, event) {
+                link.connection.handle_event(event);
+            }
+        }
+        let before = link.peer();
+        let lost = link.advance(now, self.max_message_bytes);
+        self.counters.dropped += lost;
+        for message in link.arrived.drain(..) {
+            self.counters.received += 1;
+            self.counters.received_bytes += message.len() as u64;
+            if let Some(peer) = before.or(link.proven) {
+                self.arrived.push_back((peer, message));
+            }
+        }
+        // A peer that connected to us is answered on its own connection.
+        match (link.proven, link.is_over()) {
+            (Some(peer), false) => {
+                self.by_peer.entry(peer).or_insert(handle.0);
+            }
+            (_, true) => self.forget(handle.0),
+            (None, false) => {}
+        }
+    }
+
+    /// New messages go over another connection.
+    fn forget(&mut self, handle: usize) {
+        self.by_peer.retain(|_, used| *used != handle);
+    }
+
+    /// Drops a connection that has nothing more to say.
+    fn settle(&mut self, handle: usize) {
+        let drained = self.links.get_mut(&handle).is_some_and(|link| {
+            while let Some(event) = link.connection.poll_endpoint_events() {
+                let answer = self.endpoint.handle_event(ConnectionHandle(handle), event);
+                if let Some(event) = answer {
+                    link.connection.handle_event(event);
+                }
+            }
+            link.connection.is_drained()
+        });
+        if drained {
+            if let Some(link) = self.links.remove(&handle) {
+                self.counters.dropped += link.unsent();
+            }
+            self.forget(handle);
+        }
+    }
+}
+
+impl Carrier<Peer> for Bulk {
+    fn takes(datagram: &[u8]) -> bool {
+        datagram.first().is_some_and(|first| first & FIXED_BIT != 0)
+    }
+
+    fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], known: bool) {
+        if !known && !self.links.values().any(|link| link.remote() == from) {
+            self.counters.strangers += 1;
+            return;
+        }
+        let mut answer = Vec::new();
+        let data = BytesMut::from(datagram);
+        match self.endpoint.handle(now, from, None, None, data, &mut answer) {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                if let Some(link) = self.links.get_mut(&handle.0) {
+                    link.connection.handle_event(event);
+                    self.pump(now, handle);
+                }
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => {
+                if self.links.len() >= MAX_CONNECTIONS {
+                    self.endpoint.ignore(incoming);
+                    return;
+                }
+                match self.endpoint.accept(incoming, now, &mut answer, None) {
+                    Ok((handle, connection)) => {
+                        self.links.insert(handle.0, Link::accepted(connection));
+                        self.pump(now, handle);
+                    }
+                    Err(error) => {
+                        if let Some(transmit) = error.response {
+                            self.stray(transmit.destination, answer);
+                        }
+                    }
+                }
+            }
+            Some(DatagramEvent::Response(transmit)) => self.stray(transmit.destination, answer),
+            None => {}
+        }
+    }
+
+    fn send(&mut self, now: Instant, to: Peer, message: &[u8]) {
+        let handle = match self.by_peer.get(&to) {
+            Some(&handle) => handle,
+            None => match self.connect(now, to) {
+                Some(handle) => handle,
+                None => {
+                    self.counters.dropped += 1;
+                    return;
+                }
+            },
+        };
+        let Some(link) = self.links.get_mut(&handle) else { return };
+        if message.len() > self.max_message_bytes || !link.queue(message) {
+            self.counters.dropped += 1;
+            return;
+        }
+        self.counters.sent += 1;
+        self.counters.sent_bytes += message.len() as u64;
+        self.pump(now, ConnectionHandle(handle));
+    }
+
+    fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<SocketAddr> {
+        buffer.clear();
+        if let Some((to, datagram)) = self.strays.pop_front() {
+            buffer.extend_from_slice(&datagram);
+            return Some(to);
+        }
+        while let Some(&handle) = self.touched.first() {
+            if let Some(link) = self.links.get_mut(&handle) {
+                if let Some(transmit) = link.connection.poll_transmit(now, 1, buffer) {
+                    return Some(transmit.destination);
+                }
+                link.arm();
+                self.settle(handle);
+            }
+            self.touched.remove(&handle);
+        }
+        None
+    }
+
+    fn poll_message(&mut self) -> Option<(Peer, Vec<u8>)> {
+        self.arrived.pop_front()
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.links.values().filter_map(Link::timeout).min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let due = self.links.iter().filter(|(_, link)| link.timeout().is_some_and(|at| at <= now));
+        let due: Vec<_> = due.map(|(&handle, _)| handle).collect();
+        for handle in due {
+            if let Some(link) = self.links.get_mut(&handle) {
+                link.connection.handle_timeout(now);
+            }
+            self.pump(now, ConnectionHandle(handle));
+        }
+    }
+}
+
+impl Reach for Peer {
+    type Carrier = Bulk;
+
+    fn at(address: SocketAddr) -> Self {
+        Self::unproven(address)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl core::fmt::Debug for Bulk {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (links, counters) = (self.links.len(), &self.counters);
+        f.debug_struct("Bulk")
+            .field("connections", &links)
+            .field("counters", counters)
+            .finish_non_exhaustive()
+    }
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(STREAMS))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES))
+        .send_window(u64::from(RECEIVE_WINDOW_BYTES))
+        .datagram_receive_buffer_size(None)
+        .initial_rtt(INITIAL_RTT)
+        .enable_segmentation_offload(false)
+        .mtu_discovery_config(None);
+    if let Ok(idle) = IdleTimeout::try_from(IDLE) {
+        transport.max_idle_timeout(Some(idle));
+    }
+    transport
+}
+
+#[cfg(test)]
+mod tests;
