@@ -11,6 +11,7 @@
 pub mod command;
 pub mod contact;
 pub mod region;
+pub mod secure;
 pub mod store;
 pub mod value;
 pub mod wire;
