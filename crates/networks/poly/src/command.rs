@@ -304,6 +304,31 @@ pub enum Refusal {
     Storage,
 }
 
+impl Refusal {
+    /// One more than the highest [`Refusal::number`].
+    pub const NUMBERS: usize = 15;
+
+    /// Its number on the wire, from 1; what counters count by.
+    pub const fn number(&self) -> usize {
+        match self {
+            Self::Malformed => 1,
+            Self::Unknown => 2,
+            Self::Busy => 3,
+            Self::TooLong(_) => 4,
+            Self::Expired(_) => 5,
+            Self::LivesTooLong(_) => 6,
+            Self::BadSignature => 7,
+            Self::Older(_) => 8,
+            Self::Swapped(_) => 9,
+            Self::Quota(_) => 10,
+            Self::Full => 11,
+            Self::NotMine => 12,
+            Self::TooManyWatchers => 13,
+            Self::Storage => 14,
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -114,7 +114,7 @@ pub fn pack(contact: &Contact<Endpoint>, out: &mut Vec<u8>) {
 }
 
 /// The contacts in `packed`, whose addresses have 4 or 16 bytes; a broken rest is ignored.
-pub fn unpack(packed: &[u8], is_v4: bool) -> impl Iterator<Item = Contact<Endpoint>> {
+pub fn unpack(packed: &[u8], is_v4: bool) -> impl Iterator<Item = Contact<Endpoint>> + Clone {
     let size = if is_v4 { PACKED_V4_BYTES } else { PACKED_V6_BYTES };
     packed.chunks_exact(size).filter_map(unpack_one)
 }

@@ -10,6 +10,7 @@
 
 pub mod command;
 pub mod contact;
+pub mod node;
 pub mod region;
 pub mod secure;
 pub mod store;
@@ -18,5 +19,6 @@ pub mod wire;
 
 pub use command::{Command, Event, Failure, Outcome, Progress, Refusal, Report};
 pub use contact::Peer;
+pub use node::{Node, Settings};
 pub use store::{MemoryStore, Store};
 pub use value::{Entry, Record};

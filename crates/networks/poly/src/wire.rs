@@ -300,7 +300,7 @@ pub enum Malformed {
 
 impl<'a> Contacts<'a> {
     /// The contacts, those with IPv4 addresses first.
-    pub fn iter(&self) -> impl Iterator<Item = Contact<Endpoint>> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = Contact<Endpoint>> + Clone + use<'a> {
         unpack(self.v4, true).chain(unpack(self.v6, false))
     }
 
@@ -646,34 +646,33 @@ impl Answer<'_> {
 
 impl RefusalReply {
     fn encode(&self, out: &mut Vec<u8>) {
-        let (code, detail) = refusal_code(&self.refusal);
         let mut map = MapWriter::new(out);
         map.uint(key::VERSION, VERSION.into());
         map.uint(key::TYPE, kind::REFUSAL.into());
         map.uint(key::TRANSACTION, self.transaction.into());
-        map.uint(key::CODE, code.into());
-        map.nonzero(key::DETAIL, detail);
+        map.uint(key::CODE, self.refusal.number() as u64);
+        map.nonzero(key::DETAIL, detail(&self.refusal));
         map.end();
     }
 }
 
-/// The number of a refusal, and its detail.
-const fn refusal_code(refusal: &Refusal) -> (u8, u64) {
+/// What a refusal says beyond its number: a limit, a clock, a seq.
+const fn detail(refusal: &Refusal) -> u64 {
     match refusal {
-        Refusal::Malformed => (1, 0),
-        Refusal::Unknown => (2, 0),
-        Refusal::Busy => (3, 0),
-        Refusal::TooLong(limit) => (4, *limit),
-        Refusal::Expired(clock) => (5, *clock),
-        Refusal::LivesTooLong(clock) => (6, *clock),
-        Refusal::BadSignature => (7, 0),
-        Refusal::Older(seq) => (8, *seq),
-        Refusal::Swapped(seq) => (9, *seq),
-        Refusal::Quota(limit) => (10, *limit),
-        Refusal::Full => (11, 0),
-        Refusal::NotMine => (12, 0),
-        Refusal::TooManyWatchers => (13, 0),
-        Refusal::Storage => (14, 0),
+        Refusal::TooLong(detail)
+        | Refusal::Expired(detail)
+        | Refusal::LivesTooLong(detail)
+        | Refusal::Older(detail)
+        | Refusal::Swapped(detail)
+        | Refusal::Quota(detail) => *detail,
+        Refusal::Malformed
+        | Refusal::Unknown
+        | Refusal::Busy
+        | Refusal::BadSignature
+        | Refusal::Full
+        | Refusal::NotMine
+        | Refusal::TooManyWatchers
+        | Refusal::Storage => 0,
     }
 }
 

@@ -1,0 +1,276 @@
+//! How a wish of the owner begins, and how it ends.
+
+use std::time::Duration;
+
+use kademlia::{Contact, Key, Moment, OperationId};
+
+use super::operation::{
+    Blob, List, Newest, Operation, Put, Watching, Work, deadline, put_value, target,
+};
+use super::walk::Walk;
+use super::{Job, MAX_OPERATIONS, Node};
+use crate::command::{Command, Event, Failure, Outcome};
+use crate::contact::{Endpoint, Peer};
+use crate::store::Store;
+use crate::value::Kind;
+use crate::wire::Ask;
+
+/// Own contacts that a walk begins with, and how many if these are not all of the region.
+const SEEDS: usize = 24;
+const SEEDS_OF_CROWDS: usize = 96;
+
+impl<S: Store> Node<S> {
+    /// Takes in a wish.
+    pub(super) fn begin(&mut self, now: Moment, command: Command) -> OperationId {
+        let id = OperationId(self.next_operation);
+        self.next_operation += 1;
+        match command {
+            Command::Cancel(cancelled) => self.cancel(now, cancelled),
+            Command::SetClock(unix) => {
+                let seconds = i64::try_from(now.as_micros() / 1_000_000).unwrap_or(i64::MAX);
+                self.clock = i64::try_from(unix).unwrap_or(i64::MAX).saturating_sub(seconds);
+            }
+            command => self.begin_operation(now, id, command),
+        }
+        id
+    }
+
+    fn begin_operation(&mut self, now: Moment, id: OperationId, command: Command) {
+        let span = deadline(&command);
+        let (target, paths) = target(&command).unwrap_or((Key::ZERO, 1));
+        let walk = Walk::new(target, self.census.radius(), paths);
+        let work = work(&command, now);
+        let mut operation = Operation::new(command, now, span, walk, work);
+        let failure = if self.operations.len() >= MAX_OPERATIONS {
+            Some(Failure::TooManyOperations { limit: MAX_OPERATIONS })
+        } else {
+            self.check(now, &operation.command)
+        };
+        if let Some(failure) = failure {
+            self.tell(now, id, &operation, Outcome::Failed(failure));
+            return;
+        }
+        if !self.start(now, id, &mut operation) {
+            self.keep_operation(id, operation);
+            self.advance(now, id);
+        }
+    }
+
+    /// What is wrong with a command to begin with.
+    fn check(&self, now: Moment, command: &Command) -> Option<Failure> {
+        if let Command::Watch { kind: Kind::Blob, .. } = command {
+            return Some(Failure::Unwatchable);
+        }
+        let value = put_value(command)?;
+        value.verify(self.unix(now)).err().map(Failure::Value)
+    }
+
+    /// Begins an operation; whether it has ended thereby.
+    fn start(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
+        match &operation.command {
+            Command::Bootstrap(peers) => {
+                let peers = peers.clone();
+                return self.bootstrap(now, id, operation, &peers);
+            }
+            Command::Ping(peer) => {
+                let peer = *peer;
+                match self.ask(now, peer.contact(), Ask::Ping, Job::Ping(id)) {
+                    Some(tag) => operation.tags.push(tag),
+                    None => {
+                        self.tell(now, id, operation, Outcome::Failed(Failure::Unanswered));
+                        return true;
+                    }
+                }
+                return false;
+            }
+            _ => {}
+        }
+        if self.look_at_home(now, id, operation) {
+            return true;
+        }
+        if self.known.len() == 0 && self.overlay.has_anybody() {
+            // Nobody answered yet: through the bootstrap addresses first.
+            if let Some(join) = self.overlay.join(now, &mut self.rng) {
+                operation.waits = true;
+                self.joining.push((join, id));
+                return false;
+            }
+        }
+        self.seed(operation);
+        false
+    }
+
+    /// Begins a walk with the contacts that are known.
+    pub(super) fn seed(&self, operation: &mut Operation) {
+        let target = operation.walk.target();
+        let paths = match &operation.command {
+            Command::GetBlob { options, .. } | Command::GetRecord { options, .. } => options.paths,
+            Command::PutBlob { options, .. } => options.paths,
+            _ => 1,
+        };
+        let mut seeds = self.known.closest(&target, SEEDS * usize::from(paths.max(1)));
+        let radius = self.census.radius();
+        let is_crowded = seeds.len() >= SEEDS
+            && seeds.last().is_some_and(|contact| radius.holds(&contact.key, &target));
+        if is_crowded {
+            seeds = self.known.closest(&target, SEEDS_OF_CROWDS);
+        }
+        operation.walk.seed(seeds, |contact| self.pace(contact));
+    }
+
+    /// Joins through these peers; whether that has failed at once.
+    fn bootstrap(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        operation: &mut Operation,
+        peers: &[Peer],
+    ) -> bool {
+        for peer in peers {
+            let contact = peer.contact();
+            if peer.is_proven() && peer.id != self.me() && self.reaches(&contact) {
+                self.named.insert(contact.address, peer.id);
+            }
+        }
+        let contacts = peers.iter().map(|peer| peer.contact());
+        let reached: Vec<_> = contacts.filter(|contact| self.reaches(contact)).collect();
+        self.overlay.add_bootstrap(reached.into_iter().map(|contact| contact.address));
+        let join =
+            if self.overlay.has_anybody() { self.overlay.join(now, &mut self.rng) } else { None };
+        match join {
+            Some(join) => {
+                operation.waits = true;
+                self.joining.push((join, id));
+                false
+            }
+            None => {
+                self.tell(now, id, operation, Outcome::Failed(Failure::NobodyThere));
+                true
+            }
+        }
+    }
+
+    /// The lookup that an operation waited for has ended.
+    pub(super) fn joined(&mut self, now: Moment, id: OperationId, closest: &[Contact<Endpoint>]) {
+        let Some(mut operation) = self.take_operation(id) else { return };
+        operation.waits = false;
+        let nodes: Vec<Peer> = closest.iter().map(|contact| (*contact).into()).collect();
+        if let Work::Join = operation.work {
+            let outcome = match nodes.is_empty() {
+                true => Outcome::Failed(Failure::Unanswered),
+                false => Outcome::Nodes(nodes),
+            };
+            self.tell(now, id, &operation, outcome);
+            self.forget(&operation);
+            return;
+        }
+        if nodes.is_empty() {
+            self.tell(now, id, &operation, Outcome::Failed(Failure::NobodyThere));
+            self.forget(&operation);
+            return;
+        }
+        self.seed(&mut operation);
+        self.keep_operation(id, operation);
+        self.advance(now, id);
+    }
+
+    fn cancel(&mut self, now: Moment, id: OperationId) {
+        let Some(operation) = self.take_operation(id) else { return };
+        if let Work::Watch(watch) = &operation.work {
+            let (target, kind) = (watch.key, watch.kind);
+            for lease in &watch.leases {
+                let ask = Ask::Watch { target, kind, lease_s: 0, known: 0 };
+                self.ask(now, *lease, ask, Job::Nothing);
+            }
+        }
+        if !matches!(&operation.work, Work::Put(put) if put.told) {
+            self.tell(now, id, &operation, Outcome::Failed(Failure::Cancelled));
+        }
+        self.forget(&operation);
+    }
+
+    /// Looks after operations whose time has come.
+    pub(super) fn operations_due(&mut self, now: Moment) {
+        while let Some((due, id)) = self.due.first().copied() {
+            if due > now {
+                return;
+            }
+            self.advance(now, id);
+        }
+    }
+
+    /// Tells the owner how a wish has ended.
+    pub(super) fn tell(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        operation: &Operation,
+        outcome: Outcome,
+    ) {
+        self.events.push_back(Event::Done(id, outcome, operation.report(now)));
+    }
+
+    pub(super) fn take_operation(&mut self, id: OperationId) -> Option<Operation> {
+        let operation = self.operations.remove(&id)?;
+        self.due.remove(&(operation.due, id));
+        Some(operation)
+    }
+
+    pub(super) fn keep_operation(&mut self, id: OperationId, operation: Operation) {
+        self.due.insert((operation.due, id));
+        self.operations.insert(id, operation);
+    }
+
+    /// Forgets what an operation that has ended asked for; answers still feed the tables.
+    pub(super) fn forget(&mut self, operation: &Operation) {
+        for tag in &operation.tags {
+            self.errands.remove(tag);
+        }
+    }
+
+    /// How fast a contact answers, as a number that grows with its round-trip time in steps of
+    /// about a fifth, so that among equals others decide.
+    pub(super) fn pace(&self, contact: &Contact<Endpoint>) -> u8 {
+        let rtt = self.known.get(&contact.key).and_then(|seen| seen.rtt).unwrap_or(self.strangers);
+        let millis = u32::try_from(rtt.smoothed().as_millis()).unwrap_or(u32::MAX) / 2 + 4;
+        let octave = millis.ilog2();
+        let quarter = millis.saturating_mul(4) >> octave & 3;
+        // Among equally fast ones each node prefers others: no holder serves all.
+        let [.., ours] = *self.settings.id.as_bytes();
+        let [.., theirs] = *contact.key.as_bytes();
+        u8::try_from(octave * 4 + quarter).unwrap_or(31).min(31) << 3 | (ours ^ theirs) & 7
+    }
+
+    /// When an answer of this contact is slow.
+    pub(super) fn slow_at(&self, now: Moment, contact: &Contact<Endpoint>) -> Moment {
+        let rtt = self.known.get(&contact.key).and_then(|seen| seen.rtt).unwrap_or(self.strangers);
+        now + rtt.overdue().clamp(SLOW_MIN, SLOW_MAX)
+    }
+}
+
+/// Answers sooner than this are never slow: schedulers and wakeups cost milliseconds.
+const SLOW_MIN: Duration = Duration::from_millis(30);
+const SLOW_MAX: Duration = Duration::from_secs(2);
+
+/// What a command is about.
+fn work(command: &Command, now: Moment) -> Work {
+    match command {
+        Command::Bootstrap(_) => Work::Join,
+        Command::Ping(_) => Work::Ping,
+        Command::PutBlob { .. } | Command::PutRecord { .. } | Command::PutEntry { .. } => {
+            Work::Put(Put::default())
+        }
+        Command::GetBlob { .. } => Work::Blob(Blob::default()),
+        Command::GetRecord { .. } => Work::Record(Newest::default()),
+        Command::ListTopic { .. } => Work::List(List::default()),
+        Command::Watch { key, kind } => Work::Watch(Watching {
+            key: *key,
+            kind: *kind,
+            versions: std::collections::BTreeMap::new(),
+            leases: Vec::new(),
+            renew_at: now,
+            told: 0,
+        }),
+        Command::FindNode(_) | Command::Cancel(_) | Command::SetClock(_) => Work::Find,
+    }
+}

@@ -1,0 +1,202 @@
+//! What answers to our requests bring: first to the tables, then to whatever they were asked for.
+
+use kademlia::overlay::Purpose;
+use kademlia::requests::TransactionId;
+use kademlia::{Contact, Moment, OperationId};
+
+use super::operation::{Operation, Work};
+use super::{Errand, Job, Node};
+use crate::command::{Failure, Outcome, Refusal};
+use crate::contact::{Endpoint, Peer};
+use crate::store::Store;
+use crate::wire::{Answer, RefusalReply};
+
+impl<S: Store> Node<S> {
+    /// Takes in an answer.
+    pub(super) fn heard(&mut self, now: Moment, from: Peer, answer: &Answer<'_>) {
+        let contact = from.contact();
+        let (v4, v6, me) = (self.settings.v4, self.settings.v6, self.me());
+        let named = answer.contacts.iter().filter(move |named| {
+            let family = if named.address.is_v4() { v4 } else { v6 };
+            family && named.key != me
+        });
+        let transaction = TransactionId(answer.transaction);
+        let heard = self.overlay.answered(
+            now,
+            transaction,
+            contact.address,
+            contact.key,
+            true,
+            named.clone(),
+        );
+        let Some(heard) = heard else {
+            self.counters.unsolicited += 1;
+            return;
+        };
+        self.counters.heard += 1;
+        self.known.heard(now, contact, Some(heard.rtt));
+        self.strangers.observe(heard.rtt);
+        for named in named.clone() {
+            self.known.named(now, named);
+        }
+        let Purpose::Own(tag) = heard.purpose else { return };
+        let Some(errand) = self.errands.remove(&tag) else { return };
+        if errand.to.key != contact.key && from_known(&errand) {
+            // Somebody else is there now.
+            self.known.failed(&errand.to);
+            self.failed(now, &errand);
+            return;
+        }
+        match errand.job {
+            Job::Step(id) => {
+                let Some(mut operation) = self.take_operation(id) else { return };
+                let pace = |contact: &Contact<Endpoint>| self.pace(contact);
+                let hop = operation.walk.answered(&contact, named, pace);
+                self.took(now, id, operation, &contact, (answer, hop.unwrap_or(1)));
+            }
+            Job::Aside(id) => {
+                let Some(mut operation) = self.take_operation(id) else { return };
+                operation.asides = operation.asides.saturating_sub(1);
+                operation.report.answered += 1;
+                self.took(now, id, operation, &contact, (answer, 1));
+            }
+            Job::Ping(id) => {
+                let Some(mut operation) = self.take_operation(id) else { return };
+                operation.report.answered += 1;
+                operation.report.asked += 1;
+                let outcome = Outcome::Pong { peer: from, rtt: heard.rtt };
+                self.tell(now, id, &operation, outcome);
+                self.forget(&operation);
+            }
+            Job::Repair => self.repair_heard(now, &contact, answer),
+            Job::HandOver(slot) => self.handed_over(&slot, answer.stored.is_some()),
+            Job::Push { .. } | Job::Nothing => {}
+        }
+    }
+
+    /// Hands an answer to the operation it belongs to, and goes on with that.
+    fn took(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        mut operation: Operation,
+        by: &Contact<Endpoint>,
+        (answer, hop): (&Answer<'_>, u8),
+    ) {
+        let is_over = match &mut operation.work {
+            Work::Put(_) => {
+                Self::put_answered(&mut operation, by, answer, hop);
+                false
+            }
+            Work::Blob(_) => self.blob_answered(now, id, &mut operation, by, (answer, hop)),
+            Work::Record(_) => {
+                self.record_answered(now, &mut operation, by, (answer, hop));
+                false
+            }
+            Work::List(_) => {
+                self.list_answered(now, id, &mut operation, by, (answer, hop));
+                false
+            }
+            Work::Watch(watch) => {
+                if answer.lease_s.is_some_and(|lease_s| lease_s > 0) {
+                    watch.leases.push(*by);
+                    self.lease_told(now, watch, id, answer.values);
+                }
+                false
+            }
+            Work::Find => {
+                operation.report.hops = operation.report.hops.max(hop.into());
+                false
+            }
+            Work::Ping | Work::Join => false,
+        };
+        if is_over {
+            self.forget(&operation);
+        } else {
+            self.keep_operation(id, operation);
+            self.advance(now, id);
+        }
+    }
+
+    /// Takes in a refusal.
+    pub(super) fn heard_refusal(&mut self, now: Moment, from: Peer, reply: RefusalReply) {
+        let contact = from.contact();
+        let transaction = TransactionId(reply.transaction);
+        let Some(request) = self.overlay.answered_with_error(now, transaction, contact.address)
+        else {
+            self.counters.unsolicited += 1;
+            return;
+        };
+        self.counters.heard += 1;
+        self.known.heard(now, contact, None);
+        let Purpose::Own(tag) = request.purpose else { return };
+        let Some(errand) = self.errands.remove(&tag) else { return };
+        match errand.job {
+            Job::Step(id) => {
+                let Some(mut operation) = self.take_operation(id) else { return };
+                operation.walk.answered(&contact, [], |_| 0);
+                if let Work::Put(put) = &mut operation.work {
+                    put.acknowledgements.refused.push((from, reply.refusal));
+                }
+                self.keep_operation(id, operation);
+                self.advance(now, id);
+            }
+            Job::Aside(_) => self.failed(now, &errand),
+            Job::Ping(id) => {
+                let Some(operation) = self.take_operation(id) else { return };
+                let failure = Failure::Refused(reply.refusal);
+                self.tell(now, id, &operation, Outcome::Failed(failure));
+                self.forget(&operation);
+            }
+            Job::Push { slot, .. } => self.push_refused(&errand, &slot),
+            Job::Repair => self.repair_failed(now),
+            Job::HandOver(slot) => {
+                // Who has a newer version has no need of ours.
+                self.handed_over(&slot, matches!(reply.refusal, Refusal::Older(_)));
+            }
+            Job::Nothing => {}
+        }
+    }
+
+    /// A request of ours went unanswered. A late answer is still welcome to operations.
+    pub(super) fn unanswered(&mut self, now: Moment, tag: u64) {
+        let Some(errand) = self.errands.get(&tag).cloned() else { return };
+        if !matches!(errand.job, Job::Step(_)) {
+            self.errands.remove(&tag);
+        }
+        self.known.failed(&errand.to);
+        self.failed(now, &errand);
+    }
+
+    fn failed(&mut self, now: Moment, errand: &Errand) {
+        match &errand.job {
+            Job::Step(id) => {
+                let Some(mut operation) = self.take_operation(*id) else { return };
+                operation.walk.unanswered(&errand.to);
+                self.keep_operation(*id, operation);
+                self.advance(now, *id);
+            }
+            Job::Aside(id) => {
+                let Some(mut operation) = self.take_operation(*id) else { return };
+                operation.asides = operation.asides.saturating_sub(1);
+                operation.report.failed += 1;
+                self.keep_operation(*id, operation);
+                self.advance(now, *id);
+            }
+            Job::Ping(id) => {
+                let Some(operation) = self.take_operation(*id) else { return };
+                self.tell(now, *id, &operation, Outcome::Failed(Failure::Unanswered));
+                self.forget(&operation);
+            }
+            Job::Push { slot, tries } => self.push_unanswered(now, errand, *slot, *tries),
+            Job::Repair => self.repair_failed(now),
+            Job::HandOver(slot) => self.handed_over(slot, false),
+            Job::Nothing => {}
+        }
+    }
+}
+
+/// Whether we knew whom we asked.
+fn from_known(errand: &Errand) -> bool {
+    errand.to.key != kademlia::Key::ZERO
+}

@@ -1,0 +1,78 @@
+use super::*;
+use core::net::SocketAddr;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+fn contact(key: Key, n: u16) -> Contact<Endpoint> {
+    let address: SocketAddr = ([10, 0, (n >> 8) as u8, n as u8], 6000).into();
+    Contact { key, address: Endpoint::new(address) }
+}
+
+#[test]
+fn the_closest_are_the_closest() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let now = Moment::from_micros(5_000_000);
+    for count in [1u16, 3, 20, 50, 1000] {
+        let mut known = Known::new(10_000);
+        let keys: Vec<Key> = (0..count).map(|_| Key::random(256, &mut rng)).collect();
+        for (n, key) in (0..).zip(&keys) {
+            known.heard(now, contact(*key, n), None);
+        }
+        for wanted in [1, 8, 24] {
+            for _ in 0..20 {
+                let target = Key::random(256, &mut rng);
+                let mut expected = keys.clone();
+                expected.sort_by_key(|key| target.distance(key));
+                expected.truncate(wanted);
+                let found = known.closest(&target, wanted);
+                let found: Vec<_> = found.into_iter().map(|contact| contact.key).collect();
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crowd_is_no_burden() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let now = Moment::from_micros(5_000_000);
+    let mut known = Known::new(10_000);
+    let target = Key::random(256, &mut rng);
+    for n in 0..1000 {
+        let key = if n % 2 == 0 {
+            target.random_in_bucket(40, 256, &mut rng)
+        } else {
+            Key::random(256, &mut rng)
+        };
+        known.heard(now, contact(key, n), None);
+    }
+    let found = known.closest(&target, 8);
+    assert!(found.iter().all(|contact| contact.key.shared_prefix(&target) == 40));
+}
+
+#[test]
+fn who_is_silent_is_not_handed_on_and_gives_way() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let at = |s: u64| Moment::from_micros(s * 1_000_000);
+    let mut known = Known::new(8);
+    let old = contact(Key::random(256, &mut rng), 1);
+    known.heard(at(1), old, None);
+    known.heard(at(3600), old, None);
+    let young = contact(Key::random(256, &mut rng), 2);
+    known.heard(at(3600), young, None);
+    let hearsay = contact(Key::random(256, &mut rng), 3);
+    known.named(at(3600), hearsay);
+    let fresh = |known: &Known, s| known.fresh(at(s), &Key::ZERO, 8).len();
+    assert_eq!(fresh(&known, 3600), 2, "hearsay is not handed on");
+    assert_eq!(fresh(&known, 3600 + 600), 1, "the old one is trusted for longer");
+    assert_eq!(fresh(&known, 3600 + 1800), 0);
+    known.failed(&hearsay);
+    assert_eq!(known.len(), 2);
+    known.failed(&old);
+    assert_eq!(known.closest(&Key::ZERO, 8).len(), 1);
+    for n in 4..20 {
+        known.heard(at(4000), contact(Key::random(256, &mut rng), n), None);
+    }
+    assert_eq!(known.len(), 8);
+    assert!(known.get(&old.key).is_none(), "who failed gives way first");
+}

@@ -1,0 +1,273 @@
+//! Putting: to all nodes of the region at once, as far as they are known; the way is asked only
+//! where they are not.
+//!
+//! The owner is told as soon as enough have acknowledged. The rest goes on behind, and
+//! [`Event::PutComplete`] tells its end.
+
+use kademlia::{Contact, Moment, OperationId};
+
+use super::advance::{ALL, PARALLEL, WAY};
+use super::operation::{Newest, Operation, Put, Work, put_value, quorum};
+use super::walk::Walk;
+use super::{Job, Node};
+use crate::command::{Acknowledgements, Command, Event, Failure, Outcome, Refusal};
+use crate::contact::Endpoint;
+use crate::region::MIN_HOLDERS;
+use crate::store::Store;
+use crate::value::Value;
+use crate::wire::{Answer, Ask, Carried, Purpose};
+
+/// Nodes of a region that a value is sent to, at most: twice what there should be.
+const MAX_SERVED: usize = 40;
+/// How many of them are asked who else is there.
+const TELLING: usize = 2;
+
+impl<S: Store> Node<S> {
+    /// Stores it here, if we are of the region.
+    pub(super) fn put_at_home(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        operation: &mut Operation,
+    ) -> bool {
+        let Operation { command, work: Work::Put(put), walk, .. } = operation else { return false };
+        let target = walk.target();
+        if self.settings.client || !self.is_holder(&target) {
+            return false;
+        }
+        let command = &*command;
+        let Some(value) = put_value(command) else { return false };
+        let expected = match command {
+            Command::PutRecord { expected, .. } => *expected,
+            _ => None,
+        };
+        let unix = self.unix(now);
+        let slot = value.slot();
+        match self.shelf.put(unix, &Carried::from(value), None, expected) {
+            Ok(_) => put.acknowledgements.stored.push(self.myself()),
+            Err(Refusal::Older(_) | Refusal::Swapped(_)) => {
+                let seq = self.shelf.head(unix, &slot).map_or(0, |head| head.version.seq);
+                let newest = self.shelf.get(unix, &slot, |carried, _| match &carried.value {
+                    Value::Record(record) => Some(Box::new(record.to_owned())),
+                    Value::Blob(_) | Value::Entry(_) => None,
+                });
+                let failure = match newest.flatten() {
+                    Some(newest) => Failure::Conflict(newest),
+                    None => Failure::ConflictUnseen { seq },
+                };
+                self.tell(now, id, operation, Outcome::Failed(failure));
+                return true;
+            }
+            Err(refusal) => put.acknowledgements.refused.push((self.myself(), refusal)),
+        }
+        self.stored(now, &slot, None);
+        false
+    }
+
+    /// Whether we are among those who should hold a key.
+    pub(super) fn is_holder(&self, key: &kademlia::Key) -> bool {
+        let me = self.me();
+        if self.census.radius().holds(&me, key) {
+            return true;
+        }
+        let mine = key.distance(&me);
+        let near = self.known.closest(key, MIN_HOLDERS);
+        near.iter().filter(|contact| key.distance(&contact.key) < mine).count() < MIN_HOLDERS
+    }
+
+    /// Asks all of the region to store it, and others the way while the region is not known.
+    pub(super) fn step_put(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        operation: &mut Operation,
+    ) -> bool {
+        loop {
+            let Work::Put(put) = &operation.work else { return true };
+            let has_room = put.served < MAX_SERVED;
+            let walk = &operation.walk;
+            if has_room && let Some(next) = walk.fresh_in_region() {
+                self.serve_put(now, id, operation, next);
+                continue;
+            }
+            if let Some(next) = walk.next_on_paths(MIN_HOLDERS, PARALLEL) {
+                let ask = Ask::Find { target: walk.target(), count: WAY };
+                self.ask_next(now, id, operation, next, (ask, false));
+                continue;
+            }
+            // In a region that holds too few, the closest are holders.
+            if walk.region() < MIN_HOLDERS
+                && walk.converged(MIN_HOLDERS)
+                && let Some(next) = walk.closest_unserved()
+            {
+                self.serve_put(now, id, operation, next);
+                continue;
+            }
+            break;
+        }
+        self.settle_put(now, id, operation)
+    }
+
+    fn serve_put(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        operation: &mut Operation,
+        next: super::walk::Next,
+    ) {
+        let Operation { work: Work::Put(put), .. } = operation else { return };
+        put.served += 1;
+        let count = if put.served <= TELLING { ALL } else { 0 };
+        // The command is lent to the request while the operation counts it.
+        let command = core::mem::replace(&mut operation.command, Command::SetClock(0));
+        let expected = match &command {
+            Command::PutRecord { expected, .. } => *expected,
+            _ => None,
+        };
+        if let Some(value) = put_value(&command) {
+            let purpose = Purpose::Keep;
+            let ask = Ask::Put { value: value.into(), expected, purpose, count };
+            self.ask_next(now, id, operation, next, (ask, true));
+        }
+        operation.command = command;
+    }
+
+    /// Tells the owner once enough is known. Whether all is done.
+    fn settle_put(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
+        let is_complete = !Self::is_waiting(operation);
+        let walk = &operation.walk;
+        let is_holder = self.is_holder(&walk.target()) && !self.settings.client;
+        let holders = walk.holders() + usize::from(is_holder);
+        let is_certain = walk.converged(MIN_HOLDERS);
+        let needed = quorum(&operation.command, holders);
+        let Work::Put(put) = &mut operation.work else { return true };
+        put.acknowledgements.region = holders;
+        put.acknowledgements.quorum = needed;
+        let stored = put.acknowledgements.stored.len();
+        let loses = put.is_refused_for_newer() && !swaps(&operation.command);
+        if loses && !put.told {
+            return self.resolve_conflict(now, id, operation);
+        }
+        if !put.told && stored >= needed && (is_certain || stored >= MIN_HOLDERS || is_complete) {
+            put.told = true;
+            let outcome = Outcome::Stored(put.acknowledgements.clone());
+            self.tell(now, id, operation, outcome);
+        }
+        if !is_complete {
+            return false;
+        }
+        let Work::Put(put) = &mut operation.work else { return true };
+        if !put.told && put.is_refused_for_newer() {
+            return self.resolve_conflict(now, id, operation);
+        }
+        self.end_put(now, id, operation);
+        true
+    }
+
+    /// The put is over, by completeness or by its deadline.
+    pub(super) fn end_put(&mut self, now: Moment, id: OperationId, operation: &mut Operation) {
+        let unanswered = operation.walk.failed;
+        let waiting = u32::try_from(operation.walk.waiting()).unwrap_or(0);
+        let is_alone = operation.walk.holders() == 0 && operation.walk.failed == 0;
+        let Work::Put(put) = &mut operation.work else { return };
+        let mut acknowledgements = core::mem::take(&mut put.acknowledgements);
+        acknowledgements.unanswered = unanswered + waiting;
+        if put.told {
+            self.events.push_back(Event::PutComplete(id, acknowledgements));
+            return;
+        }
+        let failure = if acknowledgements.stored.is_empty() && is_alone {
+            Failure::NobodyThere
+        } else if let Some(ahead_s) = skew(&acknowledgements, self.unix(now)) {
+            Failure::ClockSkew { ahead_s }
+        } else {
+            Failure::QuorumMissed(acknowledgements)
+        };
+        self.tell(now, id, operation, Outcome::Failed(failure));
+    }
+
+    /// Holders refused it for another version: finds that, to say who won.
+    fn resolve_conflict(
+        &mut self,
+        now: Moment,
+        id: OperationId,
+        operation: &mut Operation,
+    ) -> bool {
+        let Work::Put(put) = &operation.work else { return true };
+        let seq = put.newest_refusing().unwrap_or(0);
+        if !matches!(operation.command, Command::PutRecord { .. }) {
+            let failure = Failure::ConflictUnseen { seq };
+            self.tell(now, id, operation, Outcome::Failed(failure));
+            return true;
+        }
+        let walk = Walk::new(operation.walk.target(), self.census.radius(), 1);
+        let old = core::mem::replace(&mut operation.walk, walk);
+        operation.report.asked += old.asked;
+        operation.report.answered += old.answered;
+        operation.report.failed += old.failed;
+        operation.work = Work::Record(Newest { conflict: Some(seq), ..Newest::default() });
+        self.seed(operation);
+        self.step_record(now, id, operation)
+    }
+
+    /// Takes in what a holder answered to a put.
+    pub(super) fn put_answered(
+        operation: &mut Operation,
+        by: &Contact<Endpoint>,
+        answer: &Answer<'_>,
+        hop: u8,
+    ) {
+        let Work::Put(put) = &mut operation.work else { return };
+        if answer.stored.is_some() {
+            put.acknowledgements.stored.push((*by).into());
+            operation.report.hops = operation.report.hops.max(hop.into());
+        }
+    }
+
+    /// Copies a blob to a node on the way to it, which others will ask too.
+    pub(super) fn copy_to(&mut self, now: Moment, to: Contact<Endpoint>, value: Value<'_>) {
+        let (purpose, expected) = (Purpose::Cache, None);
+        let ask = Ask::Put { value: value.into(), expected, purpose, count: 0 };
+        self.ask(now, to, ask, Job::Nothing);
+    }
+}
+
+impl Put {
+    fn newest_refusing(&self) -> Option<u64> {
+        let refusals = self.acknowledgements.refused.iter();
+        let seqs = refusals.filter_map(|(_, refusal)| match refusal {
+            Refusal::Older(seq) | Refusal::Swapped(seq) => Some(*seq),
+            _ => None,
+        });
+        seqs.max()
+    }
+
+    fn is_refused_for_newer(&self) -> bool {
+        self.newest_refusing().is_some()
+    }
+}
+
+fn swaps(command: &Command) -> bool {
+    matches!(command, Command::PutRecord { expected: Some(_), .. })
+}
+
+/// By how much holders' clocks are ahead, if most refused for that.
+fn skew(acknowledgements: &Acknowledgements, unix: u64) -> Option<i64> {
+    let refused = acknowledgements.refused.iter();
+    let clocks = refused.filter_map(|(_, refusal)| match refusal {
+        Refusal::Expired(clock) | Refusal::LivesTooLong(clock) => Some(*clock),
+        _ => None,
+    });
+    let ahead = |clock: u64| {
+        let signed = |unix: u64| i64::try_from(unix).unwrap_or(i64::MAX);
+        signed(clock).saturating_sub(signed(unix))
+    };
+    let mut ahead: Vec<i64> = clocks.map(ahead).collect();
+    ahead.sort_unstable();
+    let median = *ahead.get(ahead.len() / 2)?;
+    let answered = acknowledgements.stored.len() + acknowledgements.refused.len();
+    (2 * ahead.len() > answered && median.abs() > 60).then_some(median)
+}
+
+#[cfg(test)]
+mod tests;

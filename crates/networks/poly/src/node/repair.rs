@@ -1,0 +1,369 @@
+//! How holders keep what they hold, without anybody asking for it.
+//!
+//! Once a period a node compares what it holds with one other holder, at random: both sum up the
+//! fingerprints of what they should both have. Equal sums end it after two short messages; else
+//! they split the range until the difference is small enough to list, and exchange exactly that. A
+//! newcomer compares with several holders at once after it has joined: that hands over to it what
+//! is its, and nothing else moves. Who finds himself with values far outside of his region hands
+//! them to their holders and forgets them.
+//!
+//! Comparing with random partners makes everybody's changes reach all of a region of 20 in some
+//! four periods whatever happens between two of them (Demers 1987), and puts reach all anyway.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use kademlia::{Contact, Moment};
+use rand_core::Rng;
+
+use super::answer::MAX_BULK;
+use super::{Job, Node};
+use crate::contact::{Endpoint, Peer};
+use crate::region::{Radius, TOLERANCE};
+use crate::store::{Both, MAX_DEPTH, Store};
+use crate::value::Slot;
+use crate::wire::{
+    Answer, Ask, Difference, MAX_FETCHED, MAX_LISTED, PARTS, Purpose, Range, Values, write_value,
+};
+
+/// The state of repair.
+#[derive(Debug, Default)]
+pub(super) struct Repair {
+    /// When the next comparison begins; `None` before the node has joined.
+    at: Option<Moment>,
+    /// Comparisons that follow each other soon, because the node is new.
+    eager: u32,
+    session: Option<Session>,
+    /// The mark after which the round over values outside of the region goes on.
+    after: Option<u64>,
+    /// What is being handed over, and how many holders have it.
+    handing: Option<(Slot, u32)>,
+}
+
+/// One comparison.
+#[derive(Debug)]
+struct Session {
+    partner: Contact<Endpoint>,
+    radius: Radius,
+    until: Moment,
+    /// The one of which the answer is awaited.
+    asked: Option<Step>,
+    /// What is to be done.
+    steps: VecDeque<Step>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Step {
+    Compare { depth: u8, prefix: u64 },
+    Fetch(Vec<u64>),
+    Give(Vec<u64>),
+}
+
+/// Comparisons of a newcomer, and the time between them.
+const EAGER: u32 = 6;
+const EAGER_EVERY: Duration = Duration::from_secs(3);
+/// A comparison that takes longer is given up.
+const SESSION_MAX: Duration = Duration::from_mins(5);
+/// Steps that wait at most: a partner cannot make us remember more.
+const MAX_STEPS: usize = 4 * PARTS;
+/// Bytes of values that are given at once.
+const GIVEN_BYTES: usize = 48 << 10;
+/// Holders that must have what is no longer ours before it is forgotten.
+const HANDED_TO: u32 = 3;
+
+impl Repair {
+    /// The node is part of the network now.
+    pub(super) fn begin(&mut self, now: Moment) {
+        if self.at.is_none() {
+            self.at = Some(now + EAGER_EVERY / 2);
+            self.eager = EAGER;
+        }
+    }
+
+    /// The node has been part of it for long.
+    pub(super) fn settle(&mut self, at: Moment) {
+        self.at = Some(at);
+        self.eager = 0;
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Moment> {
+        self.session.as_ref().map(|session| session.until).or(self.at)
+    }
+}
+
+impl<S: Store> Node<S> {
+    /// Begins a comparison when it is due.
+    pub(super) fn run_repair(&mut self, now: Moment) {
+        if let Some(session) = &self.repair.session {
+            if session.until > now {
+                return;
+            }
+            self.repair.session = None;
+        }
+        if self.repair.at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.repair.at = Some(now + self.pause());
+        if self.settings.client {
+            return;
+        }
+        if let Some(partner) = self.partner(now) {
+            let radius = self.census.radius();
+            let steps = VecDeque::from([Step::Compare { depth: 0, prefix: 0 }]);
+            let until = now + SESSION_MAX;
+            let session = Session { partner, radius, until, asked: None, steps };
+            self.repair.session = Some(session);
+            self.counters.compared += 1;
+            self.next_repair_step(now);
+        }
+        self.hand_over(now);
+    }
+
+    /// The period with a jitter of a quarter, shorter for newcomers.
+    fn pause(&mut self) -> Duration {
+        let share = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
+        let period = if self.repair.eager > 0 {
+            self.repair.eager -= 1;
+            EAGER_EVERY
+        } else {
+            self.settings.repair_every
+        };
+        period.mul_f64(0.75 + 0.5 * share)
+    }
+
+    /// Another holder of some of what we hold, at random.
+    fn partner(&mut self, now: Moment) -> Option<Contact<Endpoint>> {
+        let me = self.me();
+        let radius = self.census.radius();
+        let near = self.known.fresh(now, &me, 2 * crate::wire::MAX_CONTACTS);
+        let mut near: Vec<_> =
+            near.into_iter().filter(|contact| radius.holds(&contact.key, &me)).collect();
+        if near.is_empty() {
+            near = self.known.closest(&me, 4);
+        }
+        let count = u64::try_from(near.len()).ok().filter(|count| *count > 0)?;
+        let drawn = self.rng.next_u64() % count;
+        near.get(usize::try_from(drawn).ok()?).copied()
+    }
+
+    fn next_repair_step(&mut self, now: Moment) {
+        let unix = self.unix(now);
+        loop {
+            let Some(session) = &mut self.repair.session else { return };
+            let Some(step) = session.steps.pop_front() else {
+                self.repair.session = None;
+                return;
+            };
+            let (to, radius) = (session.partner, session.radius);
+            session.asked = Some(step.clone());
+            let sent = match &step {
+                Step::Compare { depth, prefix } => {
+                    let both = Both { us: self.settings.id, them: to.key, radius };
+                    let held = self.shelf.range(unix, &both, *depth, *prefix);
+                    let sum = held.iter().fold(0u64, |sum, (_, print)| sum.wrapping_add(*print));
+                    let (depth, prefix, radius) = (*depth, *prefix, radius.bits());
+                    let range = Range { radius, depth, prefix, fingerprint: sum };
+                    self.ask(now, to, Ask::Compare(range), Job::Repair)
+                }
+                Step::Fetch(marks) => {
+                    let marks: Vec<u8> = marks.iter().flat_map(|mark| mark.to_be_bytes()).collect();
+                    self.ask(now, to, Ask::Fetch { marks: &marks, room: MAX_BULK }, Job::Repair)
+                }
+                Step::Give(marks) => {
+                    let (values, rest) = self.carried(unix, marks);
+                    if let (Some(session), false) = (&mut self.repair.session, rest.is_empty()) {
+                        session.steps.push_front(Step::Give(rest));
+                    }
+                    if values.is_empty() {
+                        continue;
+                    }
+                    self.ask(now, to, Ask::Give { values: Values::new(&values) }, Job::Repair)
+                }
+            };
+            if sent.is_none() {
+                self.repair.session = None;
+            }
+            return;
+        }
+    }
+
+    /// The values with these marks, as many as one message carries, and the marks of the rest.
+    fn carried(&mut self, unix: u64, marks: &[u64]) -> (Vec<u8>, Vec<u64>) {
+        let mut values = Vec::new();
+        for (index, mark) in marks.iter().enumerate() {
+            let before = values.len();
+            self.shelf.get_marked(unix, *mark, |carried, _| write_value(carried, &mut values));
+            if before > 0 && values.len() > GIVEN_BYTES {
+                values.truncate(before);
+                return (values, marks.get(index..).unwrap_or_default().to_vec());
+            }
+            self.counters.given += u64::from(values.len() > before);
+        }
+        (values, Vec::new())
+    }
+
+    /// The partner has answered.
+    pub(super) fn repair_heard(
+        &mut self,
+        now: Moment,
+        from: &Contact<Endpoint>,
+        answer: &Answer<'_>,
+    ) {
+        let Some(session) = &mut self.repair.session else { return };
+        if session.partner != *from {
+            return;
+        }
+        match session.asked.take() {
+            Some(Step::Compare { depth, prefix }) => match answer.difference {
+                None => {}
+                Some(Difference::Parts(parts)) => self.split(now, depth, prefix, parts),
+                Some(Difference::Listed(listed)) => self.reconcile(now, depth, prefix, listed),
+            },
+            Some(Step::Fetch(marks)) => self.fetched(now, (*from).into(), &marks, answer),
+            Some(Step::Give(_)) | None => {}
+        }
+        self.next_repair_step(now);
+    }
+
+    pub(super) fn repair_failed(&mut self, now: Moment) {
+        if self.repair.session.take().is_some() {
+            // With another one, soon.
+            let soon = now + EAGER_EVERY;
+            self.repair.at = self.repair.at.map(|at| at.min(soon));
+        }
+    }
+
+    /// Goes on with the parts of a range that differ.
+    fn split(&mut self, now: Moment, depth: u8, prefix: u64, theirs: &[u8]) {
+        let unix = self.unix(now);
+        let Some(session) = &mut self.repair.session else { return };
+        let both = Both { us: self.settings.id, them: session.partner.key, radius: session.radius };
+        let mut ours = vec![0u64; PARTS];
+        for (mark, print) in self.shelf.range(unix, &both, depth, prefix) {
+            let bits = 6 * (u32::from(depth) + 1);
+            let part = (mark >> 64u32.saturating_sub(bits)) as usize % PARTS;
+            if let Some(sum) = ours.get_mut(part) {
+                *sum = sum.wrapping_add(print);
+            }
+        }
+        let (theirs, _) = theirs.as_chunks::<8>();
+        for (part, (ours, theirs)) in (0u64..).zip(ours.iter().zip(theirs)) {
+            let is_small = depth + 1 < MAX_DEPTH && session.steps.len() < MAX_STEPS;
+            if *ours != u64::from_be_bytes(*theirs) && is_small {
+                let prefix = prefix << 6 | part;
+                session.steps.push_back(Step::Compare { depth: depth + 1, prefix });
+            }
+        }
+    }
+
+    /// Finds what each lacks in a range that was listed.
+    fn reconcile(&mut self, now: Moment, depth: u8, prefix: u64, listed: &[u8]) {
+        let unix = self.unix(now);
+        let Some(session) = &mut self.repair.session else { return };
+        let both = Both { us: self.settings.id, them: session.partner.key, radius: session.radius };
+        let ours = self.shelf.range(unix, &both, depth, prefix);
+        let (words, _) = listed.as_chunks::<8>();
+        let (pairs, _) = words.as_chunks::<2>();
+        let pair =
+            |[mark, print]: &[[u8; 8]; 2]| (u64::from_be_bytes(*mark), u64::from_be_bytes(*print));
+        let theirs: Vec<(u64, u64)> = pairs.iter().map(pair).collect();
+        let print_of = |all: &[(u64, u64)], mark: u64| {
+            all.iter().find(|(other, _)| *other == mark).map(|(_, print)| *print)
+        };
+        let differs = |(mark, print): &&(u64, u64)| print_of(&ours, *mark) != Some(*print);
+        let mut lacking: Vec<u64> = theirs.iter().filter(differs).map(|(mark, _)| *mark).collect();
+        lacking.truncate(MAX_FETCHED);
+        // If both have a version, theirs is fetched first: if ours is newer, it is given then.
+        let lacks = |(mark, _): &&(u64, u64)| print_of(&theirs, *mark).is_none();
+        let mut surplus: Vec<u64> = ours.iter().filter(lacks).map(|(mark, _)| *mark).collect();
+        if depth >= MAX_DEPTH || theirs.len() >= MAX_LISTED {
+            // The list may have been cut short.
+            surplus.truncate(MAX_FETCHED);
+        }
+        if !lacking.is_empty() {
+            session.steps.push_back(Step::Fetch(lacking));
+        }
+        if !surplus.is_empty() {
+            session.steps.push_back(Step::Give(surplus));
+        }
+    }
+
+    /// Takes in what was fetched; asks for what did not fit.
+    fn fetched(&mut self, now: Moment, from: Peer, marks: &[u64], answer: &Answer<'_>) {
+        let count = answer.values.iter().count();
+        let before: Vec<_> = marks.iter().map(|mark| self.shelf.marked(*mark)).collect();
+        self.take_in(now, from, &answer.values);
+        self.counters.fetched += u64::try_from(count).unwrap_or(0);
+        let got: Vec<u64> =
+            answer.values.iter().map(|carried| carried.value.slot().mark()).collect();
+        // What we had in a newer version they lack.
+        let newer = marks.iter().zip(before).filter(|(mark, before)| {
+            got.contains(mark) && before.is_some() && self.shelf.marked(**mark) == *before
+        });
+        let newer: Vec<u64> = newer.map(|(mark, _)| *mark).collect();
+        let missing = marks.iter().copied().filter(|mark| !got.contains(mark));
+        let missing: Vec<u64> = if count == 0 { Vec::new() } else { missing.collect() };
+        let Some(session) = &mut self.repair.session else { return };
+        if !newer.is_empty() {
+            session.steps.push_front(Step::Give(newer));
+        }
+        if !missing.is_empty() {
+            session.steps.push_front(Step::Fetch(missing));
+        }
+    }
+
+    /// Keeps what another holder hands over; how much of it is new.
+    pub(super) fn take_in(&mut self, now: Moment, from: Peer, values: &Values<'_>) -> u32 {
+        let mut stored = 0;
+        for carried in values.iter() {
+            let kept = self.keep_from(now, from, &carried.value, carried.origin, None);
+            stored += u32::from(kept == Ok(crate::store::Placed::Stored));
+        }
+        stored
+    }
+
+    /// Hands one value that lies far outside of our region to its holders. Values that were ours
+    /// while the network was smaller are kept until it is known that others have them.
+    fn hand_over(&mut self, now: Moment) {
+        if self.repair.eager > 0 || self.repair.handing.is_some() {
+            self.repair.handing = None;
+            return;
+        }
+        let (me, radius) = (self.me(), self.census.radius().times(TOLERANCE));
+        let is_foreign =
+            |slot: &Slot, head: &crate::store::Head| !head.cached && !radius.holds(&me, &slot.key);
+        let next = self.shelf.after(self.repair.after, 1, is_foreign);
+        let Some((mark, slot)) = next.first().copied() else {
+            self.repair.after = None;
+            return;
+        };
+        self.repair.after = Some(mark);
+        if self.is_ours(&slot.key) {
+            return;
+        }
+        let unix = self.unix(now);
+        let mut value = Vec::new();
+        self.shelf.get(unix, &slot, |carried, _| write_value(carried, &mut value));
+        let holders = self.known.fresh(now, &slot.key, 2 * HANDED_TO as usize);
+        let Some(carried) = Values::new(&value).iter().next() else { return };
+        self.repair.handing = Some((slot, 0));
+        for holder in holders {
+            let (purpose, expected) = (Purpose::Keep, None);
+            let ask = Ask::Put { value: carried, expected, purpose, count: 0 };
+            self.ask(now, holder, ask, Job::HandOver(slot));
+        }
+    }
+
+    /// A holder has, or does not have, what was handed over.
+    pub(super) fn handed_over(&mut self, slot: &Slot, has_it: bool) {
+        let Some((handing, count)) = &mut self.repair.handing else { return };
+        if handing != slot || !has_it {
+            return;
+        }
+        *count += 1;
+        if *count >= HANDED_TO {
+            self.repair.handing = None;
+            self.shelf.remove(slot);
+        }
+    }
+}

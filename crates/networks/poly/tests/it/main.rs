@@ -1,0 +1,4 @@
+//! The network in virtual time.
+
+mod network;
+mod world;
