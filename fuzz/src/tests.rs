@@ -5,8 +5,12 @@ type Body = fn(&[u8]);
 /// The seeds hold what they are to hold, without libFuzzer.
 #[test]
 fn every_seed_passes() {
-    let bodies: [(&str, Body); 3] =
-        [("bencode", super::bencode), ("message", super::message), ("node", super::node)];
+    let bodies: [(&str, Body); 4] = [
+        ("bencode", super::bencode),
+        ("message", super::message),
+        ("node", super::node),
+        ("secure", super::secure),
+    ];
     for (target, body) in bodies {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         let seeds: Vec<_> = std::fs::read_dir(folder).unwrap().map(Result::unwrap).collect();
