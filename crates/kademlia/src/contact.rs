@@ -27,6 +27,12 @@ pub trait Address: Copy + Ord + Debug {
         }
     }
 
+    /// Sixteen bits of a hash of the subnet: where two differ, so do the subnets. A list of them
+    /// tells at a glance that none of many addresses shares a subnet with another.
+    fn subnet_mark(&self) -> u16 {
+        (self.subnet().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+    }
+
     /// Whether the host is on this machine or in a private network, where many nodes rightly share
     /// an address or a subnet.
     fn is_local(&self) -> bool {

@@ -148,6 +148,24 @@ impl RateLimiter {
         true
     }
 
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let sets = |levels: &Levels| levels.hosts.sets.len() + levels.subnets.sets.len();
+        self.levels.as_ref().map_or(0, sets) * size_of::<Set>()
+    }
+
+    /// Reads the first buckets: see [`Table::touch`](crate::table::Table::touch).
+    pub fn touch(&self) -> u64 {
+        let Some(levels) = &self.levels else { return 0 };
+        let sets = levels
+            .hosts
+            .sets
+            .iter()
+            .take(MIN_SETS)
+            .chain(levels.subnets.sets.iter().take(MIN_SETS));
+        sets.fold(0, |sum, Set([bucket, ..])| sum ^ bucket.hash)
+    }
+
     /// How often it has refused so far.
     pub const fn refusals(&self) -> Refusals {
         self.refusals

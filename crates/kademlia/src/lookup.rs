@@ -5,7 +5,7 @@
 //! as in Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
 
 use crate::contact::{Address, Contact};
-use crate::key::{Distance, Key};
+use crate::key::Key;
 
 /// The shape of a lookup.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,8 @@ pub struct Lookup<A> {
     settings: LookupSettings,
     /// In ascending distance from the target.
     candidates: Vec<Candidate<A>>,
+    /// The subnet marks of all candidates, in no order.
+    marks: Vec<u16>,
     /// Bare addresses that were asked and may yet introduce us.
     introductions: usize,
     stats: LookupStats,
@@ -55,7 +57,6 @@ pub struct Lookup<A> {
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate<A> {
-    distance: Distance,
     contact: Contact<A>,
     state: State,
     path: u8,
@@ -70,6 +71,8 @@ enum State {
     Asked,
     /// Asked; the answer is overdue, and somebody else is asked in its stead.
     Slow,
+    /// Asked; so much overdue that nobody waits for it.
+    Doubtful,
     Answered,
     Failed,
 }
@@ -86,7 +89,8 @@ impl<A: Address> Lookup<A> {
         seeds: impl IntoIterator<Item = Contact<A>>,
     ) -> Self {
         let stats = LookupStats::default();
-        let mut lookup = Self { target, settings, candidates: Vec::new(), introductions: 0, stats };
+        let (candidates, marks) = (Vec::new(), Vec::new());
+        let mut lookup = Self { target, settings, candidates, marks, introductions: 0, stats };
         for (contact, path) in seeds.into_iter().zip((0..settings.paths.max(1)).cycle()) {
             lookup.add(contact, path, 1);
         }
@@ -110,6 +114,12 @@ impl<A: Address> Lookup<A> {
         candidate.state = State::Asked;
         self.stats.asked += 1;
         Some(candidate.contact)
+    }
+
+    /// Reads the closest candidates: see [`Table::touch`](crate::table::Table::touch).
+    pub fn touch(&self) -> u64 {
+        let closest = self.candidates.iter().take(2 * self.settings.closest);
+        closest.map(|candidate| u64::from(candidate.hop)).sum()
     }
 
     /// Whether a candidate has this address.
@@ -155,7 +165,7 @@ impl<A: Address> Lookup<A> {
         let Some(candidate) = self.candidate_mut(contact) else { return };
         match candidate.state {
             State::Fresh | State::Answered => return,
-            State::Asked | State::Slow | State::Failed => {}
+            State::Asked | State::Slow | State::Doubtful | State::Failed => {}
         }
         let was_failed = candidate.state == State::Failed;
         candidate.state = State::Answered;
@@ -182,6 +192,7 @@ impl<A: Address> Lookup<A> {
             return;
         }
         self.candidates.retain(|candidate| candidate.contact != *asked);
+        self.unmark(asked.address);
         let renamed = self.add(by, path, hop).and_then(|at| self.candidates.get_mut(at));
         if let Some(renamed) = renamed {
             renamed.state = state;
@@ -200,10 +211,19 @@ impl<A: Address> Lookup<A> {
         }
     }
 
+    /// A contact takes so much longer that the lookup may end without it.
+    pub fn doubtful(&mut self, contact: &Contact<A>) {
+        if let Some(candidate) = self.candidate_mut(contact)
+            && matches!(candidate.state, State::Asked | State::Slow)
+        {
+            candidate.state = State::Doubtful;
+        }
+    }
+
     /// A contact did not answer, or is not who we were told it is.
     pub fn failed(&mut self, contact: &Contact<A>) {
         if let Some(candidate) = self.candidate_mut(contact)
-            && matches!(candidate.state, State::Asked | State::Slow)
+            && matches!(candidate.state, State::Asked | State::Slow | State::Doubtful)
         {
             candidate.state = State::Failed;
             self.stats.failed += 1;
@@ -211,7 +231,8 @@ impl<A: Address> Lookup<A> {
     }
 
     /// Whether nothing that is still to come could change the outcome for the better: on each path
-    /// the k closest have answered. Who is slow is waited for only while k have not.
+    /// the k closest have answered. Who is slow is waited for if it is closer than one of these,
+    /// until it is doubtful; then only while k have not answered.
     pub fn is_finished(&self) -> bool {
         self.introductions == 0 && (0..self.settings.paths.max(1)).all(|path| self.converged(path))
     }
@@ -243,7 +264,9 @@ impl<A: Address> Lookup<A> {
     /// us waiting.
     fn deciding(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate<A>)> {
         self.on_path(path)
-            .filter(|(_, candidate)| !matches!(candidate.state, State::Failed | State::Slow))
+            .filter(|(_, candidate)| {
+                matches!(candidate.state, State::Fresh | State::Asked | State::Answered)
+            })
             .take(self.settings.closest)
     }
 
@@ -257,23 +280,34 @@ impl<A: Address> Lookup<A> {
     }
 
     fn converged(&self, path: u8) -> bool {
-        let mut answered = 0;
-        for (_, candidate) in self.deciding(path) {
+        let (mut answered, mut slow, mut doubtful) = (0, 0, 0);
+        for (_, candidate) in self.on_path(path) {
             match candidate.state {
                 State::Fresh | State::Asked => return false,
                 State::Answered => answered += 1,
-                State::Slow | State::Failed => {}
+                State::Slow => slow += 1,
+                State::Doubtful => doubtful += 1,
+                State::Failed => {}
+            }
+            if answered >= self.settings.closest {
+                return slow == 0;
             }
         }
-        let waiting = self.on_path(path).any(|(_, candidate)| candidate.state == State::Slow);
-        answered >= self.settings.closest || !waiting
+        slow == 0 && doubtful == 0
     }
 
     fn candidate_mut(&mut self, contact: &Contact<A>) -> Option<&mut Candidate<A>> {
-        let distance = self.target.distance(&contact.key);
-        let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
-        let same_key = self.candidates.iter_mut().skip(at).take_while(|c| c.distance == distance);
+        let at = self.place_of(&contact.key);
+        let same_key =
+            self.candidates.iter_mut().skip(at).take_while(|c| c.contact.key == contact.key);
         same_key.into_iter().find(|candidate| candidate.contact == *contact)
+    }
+
+    /// How many candidates are closer to the target than this key.
+    fn place_of(&self, key: &Key) -> usize {
+        let distance = self.target.distance(key);
+        let closer = |c: &Candidate<A>| self.target.distance(&c.contact.key) < distance;
+        self.candidates.partition_point(closer)
     }
 
     /// Adds a candidate unless it is known or a limit speaks against it; returns where it stands.
@@ -281,23 +315,36 @@ impl<A: Address> Lookup<A> {
         if !contact.address.is_usable() || self.is_crowded(&contact) {
             return None;
         }
-        let distance = self.target.distance(&contact.key);
-        let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
+        let at = self.place_of(&contact.key);
         if self.candidates.len() >= Self::MAX_CANDIDATES {
             // Make room by forgetting the farthest that was not asked, if that is farther.
             let last = self.candidates.iter().rposition(|c| c.state == State::Fresh)?;
             if last < at {
                 return None;
             }
-            self.candidates.remove(last);
+            let forgotten = self.candidates.remove(last);
+            self.unmark(forgotten.contact.address);
         }
         let state = State::Fresh;
-        self.candidates.insert(at, Candidate { distance, contact, state, path, hop });
+        self.marks.push(contact.address.subnet_mark());
+        self.candidates.insert(at, Candidate { contact, state, path, hop });
         Some(at)
+    }
+
+    fn unmark(&mut self, address: A) {
+        let mark = address.subnet_mark();
+        if let Some(at) = self.marks.iter().position(|other| *other == mark) {
+            self.marks.swap_remove(at);
+        }
     }
 
     fn is_crowded(&self, contact: &Contact<A>) -> bool {
         let address = contact.address;
+        let mark = address.subnet_mark();
+        // Counting all is quicker than stopping at the first, for it takes many at a time.
+        if self.marks.iter().filter(|other| **other == mark).count() == 0 {
+            return false;
+        }
         if address.is_local() {
             return self.candidates.iter().any(|c| c.contact.address == address);
         }

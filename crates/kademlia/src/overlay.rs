@@ -140,6 +140,8 @@ pub struct Overlay<A> {
 impl<A: Address> Overlay<A> {
     /// Lookups that may run at once.
     pub const MAX_LOOKUPS: usize = 1024;
+    /// Requests that may await an answer at once.
+    pub const MAX_IN_FLIGHT: usize = Requests::<A, Purpose>::MAX_IN_FLIGHT;
     /// Requests in flight at which lookups wait; the rest is for liveness and the network's own.
     const MAX_IN_FLIGHT_OF_LOOKUPS: usize = Requests::<A, Purpose>::MAX_IN_FLIGHT / 4 * 3;
     /// Bootstrap addresses asked by one lookup.
@@ -169,6 +171,21 @@ impl<A: Address> Overlay<A> {
         &self.table
     }
 
+    /// Reads what almost every turn of a node needs, and makes a meaningless number of it: see
+    /// [`Table::touch`].
+    pub fn touch(&self) -> u64 {
+        let sizes = self.lookups.len() ^ self.stirred.len() ^ self.asks.len() ^ self.events.len();
+        let upkeep = self.upkeep.check_at.as_micros() ^ self.upkeep.checking.len() as u64;
+        let requests = self.requests.in_flight() as u64;
+        sizes as u64 ^ requests ^ upkeep ^ self.sent ^ u64::from(self.own_address.is_some())
+    }
+
+    /// Reads what an answer will need besides.
+    pub fn touch_lookups(&self) -> u64 {
+        let lookup = self.lookups.first_key_value().map_or(0, |(_, lookup)| lookup.touch());
+        lookup ^ self.requests.touch()
+    }
+
     /// Our own id.
     pub fn me(&self) -> Key {
         self.table.me()
@@ -187,6 +204,11 @@ impl<A: Address> Overlay<A> {
     /// Lookups under way, those of the upkeep included.
     pub fn lookups(&self) -> usize {
         self.lookups.len()
+    }
+
+    /// Requests that await an answer.
+    pub fn in_flight(&self) -> usize {
+        self.requests.in_flight()
     }
 
     /// Requests in flight, by what they are for; for the simulator's checkers.
@@ -399,7 +421,8 @@ impl<A: Address> Overlay<A> {
     pub fn handle_timeout(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
         while let Some(overdue) = self.requests.poll_overdue(now) {
             match overdue {
-                Overdue::Slow(request) => self.request_slow(request),
+                Overdue::Slow(request) => self.request_overdue(&request, Lookup::slow),
+                Overdue::Doubtful(request) => self.request_overdue(&request, Lookup::doubtful),
                 Overdue::Expired(request) => self.request_expired(request),
             }
         }
@@ -573,11 +596,16 @@ impl<A: Address> Overlay<A> {
         self.stirred.insert(id);
     }
 
-    fn request_slow(&mut self, request: Request<A, Purpose>) {
+    /// Tells the lookup that waits for an answer how overdue it is.
+    fn request_overdue(
+        &mut self,
+        request: &Request<A, Purpose>,
+        tell: fn(&mut Lookup<A>, &Contact<A>),
+    ) {
         if let (Purpose::Lookup(id), Some(key)) = (request.purpose, request.key)
             && let Some(lookup) = self.lookups.get_mut(&id)
         {
-            lookup.slow(&Contact { key, address: request.to });
+            tell(lookup, &Contact { key, address: request.to });
             self.stirred.insert(id);
         }
     }

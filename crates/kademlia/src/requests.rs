@@ -1,9 +1,10 @@
 //! Requests under way: transaction ids, and how long to wait for each answer.
 //!
-//! A request passes two deadlines. Once its answer is *slow* (later than this contact's measured
+//! A request passes three deadlines. Once its answer is *slow* (later than this contact's measured
 //! times let expect: RFC 6298's smoothed + 4 deviations; for a stranger, the same over all nodes
-//! that answered), a lookup asks somebody else, without giving up on it. Once it has *expired*, the
-//! contact has failed. An answer that comes still later is taken in all the same, for a while.
+//! that answered), a lookup asks somebody else, without giving up on it. Once it is *doubtful*, at
+//! twice that time, no lookup waits for it any more. Once it has *expired*, the contact has failed.
+//! An answer that comes still later is taken in all the same, for a while.
 
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,8 @@ pub struct Answered<A, T> {
 pub enum Overdue<A, T> {
     /// The answer takes longer than expected: ask somebody else as well.
     Slow(Request<A, T>),
+    /// The answer takes so much longer that hardly any is to come: end without it.
+    Doubtful(Request<A, T>),
     /// There was no answer.
     Expired(Request<A, T>),
 }
@@ -72,7 +75,8 @@ struct Pending<A, T> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Waiting { slow_after: Duration },
-    Slow,
+    Slow { slow_after: Duration },
+    Doubtful,
     Expired,
 }
 
@@ -82,7 +86,7 @@ impl<A: Address, T: Copy> Default for Requests<A, T> {
             pending: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             in_flight: 0,
-            strangers: Strangers { rtt: None },
+            strangers: Strangers::NEW,
         }
     }
 }
@@ -98,6 +102,8 @@ impl<A: Address, T: Copy> Requests<A, T> {
     const EXPIRE_MIN: Duration = Duration::from_millis(500);
     /// Nobody waits longer: interactive lookups have to end.
     const EXPIRE_MAX: Duration = Duration::from_secs(5);
+    /// How much later than slow an answer may be before it is doubtful.
+    const DOUBTFUL_FACTOR: u32 = 2;
     /// How much later than slow an answer may be before the request expires.
     const EXPIRE_FACTOR: u32 = 4;
     /// How long an expired request is remembered for its late answer.
@@ -153,14 +159,20 @@ impl<A: Address, T: Copy> Requests<A, T> {
             let pending = self.pending.get_mut(&id)?;
             match pending.stage {
                 Stage::Waiting { slow_after } => {
-                    let wait = slow_after * Self::EXPIRE_FACTOR;
-                    pending.stage = Stage::Slow;
-                    pending.deadline =
-                        pending.request.sent + wait.clamp(Self::EXPIRE_MIN, Self::EXPIRE_MAX);
+                    pending.stage = Stage::Slow { slow_after };
+                    pending.deadline = pending.request.sent + slow_after * Self::DOUBTFUL_FACTOR;
                     self.deadlines.insert((pending.deadline, id));
                     return Some(Overdue::Slow(pending.request));
                 }
-                Stage::Slow => {
+                Stage::Slow { slow_after } => {
+                    let wait = slow_after * Self::EXPIRE_FACTOR;
+                    pending.stage = Stage::Doubtful;
+                    pending.deadline =
+                        pending.request.sent + wait.clamp(Self::EXPIRE_MIN, Self::EXPIRE_MAX);
+                    self.deadlines.insert((pending.deadline, id));
+                    return Some(Overdue::Doubtful(pending.request));
+                }
+                Stage::Doubtful => {
                     pending.stage = Stage::Expired;
                     pending.deadline = deadline + Self::GRACE;
                     self.deadlines.insert((pending.deadline, id));
@@ -179,6 +191,12 @@ impl<A: Address, T: Copy> Requests<A, T> {
         self.deadlines.first().map(|(due, _)| *due)
     }
 
+    /// Reads what an answer will need: see [`Table::touch`](crate::table::Table::touch).
+    pub fn touch(&self) -> u64 {
+        let pending = self.pending.last_key_value().map_or(0, |(id, _)| u64::from(id.0));
+        pending ^ self.next_timeout().map_or(0, Moment::as_micros)
+    }
+
     /// Requests that have not been answered and have not expired.
     pub fn in_flight(&self) -> usize {
         self.in_flight
@@ -190,29 +208,35 @@ impl<A: Address, T: Copy> Requests<A, T> {
     }
 }
 
-/// How long nodes never asked before take to answer, by what all others took: the same smoothing as
-/// for one contact, whose four deviations cover the spread between hosts as well. It adapts within
-/// some ten answers, for the first lookup of a node in a data centre should not wait as for the
-/// world.
+/// How long nodes never asked before take to answer, by what all others took: the smoothing of
+/// [`Rtt`], whose four deviations cover the spread between hosts as well. It begins with what is
+/// usual in the world and gives the first few answers more weight: a node in a data centre knows
+/// after some ten that its neighbours are near, but one quick answer says little about others.
 #[derive(Clone, Copy, Debug)]
 struct Strangers {
-    rtt: Option<Rtt>,
+    smoothed_us: u32,
+    deviation_us: u32,
+    answers: u32,
 }
 
 impl Strangers {
-    /// Before the first answer: the 98th percentile of round-trip times between hosts of
-    /// `PlanetLab`, with some reserve.
-    const INITIAL: Duration = Duration::from_millis(500);
+    /// Before the first answer: the mean round-trip time between hosts of `PlanetLab`, and a
+    /// deviation that makes their 98th percentile, 500 ms, slow.
+    const NEW: Self = Self { smoothed_us: 167_000, deviation_us: 83_000, answers: 0 };
 
     fn expected(self) -> Duration {
-        self.rtt.map_or(Self::INITIAL, |rtt| rtt.overdue())
+        Duration::from_micros((self.smoothed_us + 4 * self.deviation_us).into())
     }
 
     fn observe(&mut self, rtt: Duration) {
-        match &mut self.rtt {
-            Some(known) => known.observe(rtt),
-            None => self.rtt = Some(Rtt::new(rtt)),
-        }
+        let longest = Requests::<core::net::SocketAddrV4, ()>::EXPIRE_MAX;
+        let rtt_us = u32::try_from(rtt.min(longest).as_micros()).unwrap_or(u32::MAX);
+        let towards = |from: u32, to: u32, parts: u32| from - from / parts + to / parts;
+        let weight = self.answers + 2;
+        let error = self.smoothed_us.abs_diff(rtt_us);
+        self.deviation_us = towards(self.deviation_us, error, weight.min(4));
+        self.smoothed_us = towards(self.smoothed_us, rtt_us, weight.min(8));
+        self.answers = weight.min(8) - 1;
     }
 }
 

@@ -163,6 +163,33 @@ fn a_slow_contact_frees_its_place_and_still_counts() {
 }
 
 #[test]
+fn a_slow_contact_that_is_closer_is_waited_for_until_it_is_doubtful() {
+    let mut world = World::new(3, 4, 1.0);
+    world.nodes.sort_by_key(|node| Key::ZERO.distance(&node.key));
+    let run = |slow: usize| {
+        let one = LookupSettings { closest: 1, ..LookupSettings::default() };
+        let mut lookup = Lookup::new(Key::ZERO, one, world.nodes[..2].iter().copied());
+        // The closest of those not slow decides; the other is asked in its stead.
+        assert_eq!(lookup.next_contact(), Some(world.nodes[0]));
+        if slow == 0 {
+            lookup.slow(&world.nodes[0]);
+            assert_eq!(lookup.next_contact(), Some(world.nodes[1]));
+            lookup.answered(&world.nodes[1], []);
+        } else {
+            lookup.answered(&world.nodes[0], []);
+        }
+        lookup
+    };
+    assert!(run(1).is_finished());
+    let mut waiting = run(0);
+    assert!(!waiting.is_finished(), "a closer one may yet answer");
+    waiting.doubtful(&world.nodes[0]);
+    assert!(waiting.is_finished());
+    waiting.answered(&world.nodes[0], []);
+    assert_eq!(waiting.closest(), [world.nodes[0]]);
+}
+
+#[test]
 fn an_address_is_asked_once_whatever_ids_are_claimed_for_it() {
     let world = World::new(4, 1, 1.0);
     let forged = (0..200u8).map(|n| Contact { key: Key::from_id(&[n]), ..world.nodes[0] });

@@ -35,13 +35,15 @@ fn an_answer_must_come_from_whom_we_asked() {
 }
 
 #[test]
-fn slow_then_expired_then_late_then_forgotten() {
+fn slow_then_doubtful_then_expired_then_late_then_forgotten() {
     let mut requests = Requests::default();
     let rtt = Rtt::new(Duration::from_millis(100)); // overdue after 300 ms
     let first = requests.begin(request(1, 0), Some(rtt), &mut rng()).unwrap();
     assert_eq!(requests.next_timeout(), Some(at(300)));
     assert!(requests.poll_overdue(at(299)).is_none());
     assert!(matches!(requests.poll_overdue(at(300)), Some(Overdue::Slow(_))));
+    assert!(requests.poll_overdue(at(599)).is_none());
+    assert!(matches!(requests.poll_overdue(at(600)), Some(Overdue::Doubtful(_))));
     assert!(requests.poll_overdue(at(1199)).is_none());
     assert!(matches!(requests.poll_overdue(at(1200)), Some(Overdue::Expired(_))));
     assert_eq!(requests.in_flight(), 0);
@@ -73,7 +75,17 @@ fn a_node_among_near_ones_soon_expects_answers_soon() {
         requests.answered(at(n + 1), id, address(1)).unwrap();
     }
     requests.begin(request(2, 100), None, &mut rng).unwrap();
-    assert_eq!(requests.next_timeout(), Some(at(150)), "the shortest that is called slow");
+    // Hardly later than the shortest that is called slow.
+    assert!(requests.next_timeout() < Some(at(165)), "{:?}", requests.next_timeout());
+}
+
+#[test]
+fn one_quick_answer_says_little_about_others() {
+    let mut requests = Requests::default();
+    let mut rng = rng();
+    let id = requests.begin(request(1, 0), None, &mut rng).unwrap();
+    requests.answered(at(20), id, address(1)).unwrap();
+    assert!(requests.strangers.expected() > Duration::from_millis(400));
 }
 
 #[test]

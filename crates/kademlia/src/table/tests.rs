@@ -185,6 +185,18 @@ fn never_itself_never_unusable() {
 }
 
 #[test]
+fn queries_put_a_check_off_but_not_for_ever() {
+    let mut table = table();
+    table.answered(at(100), contact(0, 1), ms(5), true);
+    table.queried(at(150), &contact(0, 1));
+    assert_eq!(table.next_check(&[]).unwrap().0, at(210));
+    table.queried(at(990), &contact(0, 1));
+    assert_eq!(table.next_check(&[]).unwrap().0, at(1000));
+    table.failed(&contact(0, 1));
+    assert_eq!(table.next_check(&[]).unwrap().0, at(220), "queries excuse no silence");
+}
+
+#[test]
 fn young_contacts_are_checked_sooner_than_old_ones() {
     let mut table = table();
     table.answered(at(0), contact(0, 1), ms(5), true);

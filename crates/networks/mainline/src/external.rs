@@ -85,20 +85,20 @@ static CRC_TABLE: [u32; 256] = {
 pub struct ExternalVote {
     /// Oldest first.
     votes: Vec<Vote>,
+    /// What votes are for, and perhaps what none is for any more. One as a rule: a node that was
+    /// up for long would else keep its own address 64 times.
+    claims: Vec<SocketAddr>,
     winner: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Vote {
-    voter: Voter,
-    claim: SocketAddr,
-    at: Moment,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Voter {
-    Network(u64),
-    Host(IpAddr),
+    /// The voter's network, or on local networks its address.
+    voter: u64,
+    /// When, in seconds.
+    at_s: u32,
+    /// The claim's place among all.
+    claim: u8,
 }
 
 impl ExternalVote {
@@ -108,10 +108,12 @@ impl ExternalVote {
     pub const MIN_AGREEING: usize = 3;
     /// How long a vote counts.
     pub const LIFETIME: Duration = Duration::from_hours(1);
+    /// Claims at which those without votes are forgotten.
+    const MAX_CLAIMS: usize = 2 * Self::MAX_VOTES;
 
     /// No votes yet.
     pub const fn new() -> Self {
-        Self { votes: Vec::new(), winner: None }
+        Self { votes: Vec::new(), claims: Vec::new(), winner: None }
     }
 
     /// `voter` says that it sees us at `claim`. Call it only for answers to our own queries, which
@@ -130,14 +132,14 @@ impl ExternalVote {
         if !claim.is_usable() || misplaced || claim.is_ipv4() != voter.is_ipv4() {
             return None;
         }
-        let voter =
-            if voter.is_local() { Voter::Host(voter.ip()) } else { Voter::Network(voter.subnet()) };
-        let oldest = now - Self::LIFETIME;
-        self.votes.retain(|vote| vote.voter != voter && vote.at >= oldest);
+        let voter = if voter.is_local() { host(voter.ip()) } else { voter.subnet() };
+        let oldest_s = seconds(now - Self::LIFETIME);
+        self.votes.retain(|vote| vote.voter != voter && vote.at_s >= oldest_s);
         if self.votes.len() >= Self::MAX_VOTES {
             self.votes.remove(0);
         }
-        self.votes.push(Vote { voter, claim, at: now });
+        let claim = self.intern(claim);
+        self.votes.push(Vote { voter, at_s: seconds(now), claim });
         let elected = self.elected()?;
         (self.winner.replace(elected) != Some(elected)).then_some(elected)
     }
@@ -147,35 +149,95 @@ impl ExternalVote {
         self.winner
     }
 
+    /// The place of a claim among all.
+    fn intern(&mut self, claim: SocketAddr) -> u8 {
+        if self.claims.len() >= Self::MAX_CLAIMS {
+            let claims = core::mem::take(&mut self.claims);
+            for at in 0..self.votes.len() {
+                let claim = self.votes.get(at).and_then(|vote| claims.get(usize::from(vote.claim)));
+                let place = claim.copied().map(|claim| self.place(claim));
+                if let (Some(vote), Some(place)) = (self.votes.get_mut(at), place) {
+                    vote.claim = place;
+                }
+            }
+        }
+        self.place(claim)
+    }
+
+    fn place(&mut self, claim: SocketAddr) -> u8 {
+        let known = self.claims.iter().position(|other| *other == claim);
+        let place = known.unwrap_or_else(|| {
+            self.claims.push(claim);
+            self.claims.len() - 1
+        });
+        u8::try_from(place).unwrap_or(u8::MAX)
+    }
+
     fn elected(&self) -> Option<SocketAddr> {
-        let claims = || self.votes.iter().map(|vote| vote.claim);
-        let ip = majority(claims().map(|claim| claim.ip()), self.votes.len())?;
-        let agreeing = || claims().filter(|claim| claim.ip() == ip);
-        let count = agreeing().count();
+        let mut counts = [0_usize; Self::MAX_CLAIMS];
+        for vote in &self.votes {
+            if let Some(count) = counts.get_mut(usize::from(vote.claim)) {
+                *count += 1;
+            }
+        }
+        let claims = || self.claims.iter().zip(counts);
+        let ip = majority(claims().map(|(claim, count)| (claim.ip(), count)), self.votes.len())?;
+        let agreeing = || claims().filter(|(claim, _)| claim.ip() == ip);
+        let count = agreeing().map(|(_, count)| count).sum();
         if count < Self::MIN_AGREEING {
             return None;
         }
-        let port = majority(agreeing().map(|claim| claim.port()), count);
+        let port = majority(agreeing().map(|(claim, count)| (claim.port(), count)), count);
         Some(SocketAddr::new(ip, port.unwrap_or(0)))
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.votes.capacity() * size_of::<Vote>() + self.claims.capacity() * size_of::<SocketAddr>()
+    }
+
+    /// Reads the votes: see [`super::node::Node::touch`].
+    pub(crate) fn touch(&self) -> u64 {
+        self.votes.iter().step_by(4).map(|vote| u64::from(vote.claim)).sum()
     }
 }
 
-/// The one of `total` claims that more than half are equal to.
-fn majority<T: Copy + Eq>(claims: impl Iterator<Item = T> + Clone, total: usize) -> Option<T> {
+/// A number for a host on a local network that no subnet of a global one has.
+fn host(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()) | 1 << 62,
+        // Within one such network the lower half tells hosts apart.
+        IpAddr::V6(ip) => {
+            let [.., a, b, c, d] = ip.segments().map(u64::from);
+            (a << 48 | b << 32 | c << 16 | d) & !(1 << 63)
+        }
+    }
+}
+
+fn seconds(moment: Moment) -> u32 {
+    u32::try_from(moment.as_micros() / 1_000_000).unwrap_or(u32::MAX)
+}
+
+/// The one that more than half of `total` votes are for, given what there is and how many are for
+/// it.
+fn majority<T: Copy + Eq>(
+    claims: impl Iterator<Item = (T, usize)> + Clone,
+    total: usize,
+) -> Option<T> {
     // Boyer and Moore: if there is a majority, it survives pairing off unequal claims.
     let (mut candidate, mut lead) = (None, 0_usize);
-    for claim in claims.clone() {
-        if lead == 0 {
-            candidate = Some(claim);
-        }
+    for (claim, count) in claims.clone() {
         if candidate == Some(claim) {
-            lead += 1;
+            lead += count;
+        } else if count > lead {
+            (candidate, lead) = (Some(claim), count - lead);
         } else {
-            lead -= 1;
+            lead -= count;
         }
     }
     let candidate = candidate?;
-    let count = claims.filter(|claim| *claim == candidate).count();
+    let count: usize =
+        claims.filter(|(claim, _)| *claim == candidate).map(|(_, count)| count).sum();
     (2 * count > total).then_some(candidate)
 }
 

@@ -13,6 +13,7 @@ mod heard;
 mod operation;
 mod rounds;
 mod side;
+mod touch;
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

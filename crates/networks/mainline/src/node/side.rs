@@ -159,6 +159,16 @@ impl<A: Family> Side<A> {
         }
     }
 
+    /// Bytes on the heap, of the table and the votes on our own address.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.overlay.table().heap_bytes() + self.vote.heap_bytes()
+    }
+
+    /// Reads the votes on our own address: see [`super::Node::touch`].
+    pub(super) fn touch_votes(&self) -> u64 {
+        self.vote.touch()
+    }
+
     /// `voter` says that it sees us at `seen`. Returns what is news: the address, and a new id if
     /// ours does not belong to it (BEP 42).
     pub(super) fn voted(
