@@ -392,6 +392,39 @@ impl Network for BaselineNetwork {
             good: contacts,
             values: node.held.len() + node.index.len(),
             operations: node.operations.len(),
+            in_flight: node.operations.len(),
+            bytes: size_of::<BaselineNode>()
+                + node.passed.capacity() * size_of::<(u64, Place)>()
+                + (node.held.len() + 2 * node.index.len()) * size_of::<u64>(),
+        }
+    }
+
+    /// Honest nodes of the past: what they store for ever has no bound, nor has what owners want.
+    fn bounds(&self) -> NodeStanding {
+        let contacts = self.ids.len();
+        let any = usize::MAX;
+        NodeStanding {
+            contacts,
+            good: contacts,
+            values: any,
+            operations: any,
+            in_flight: any,
+            bytes: any,
+        }
+    }
+
+    fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
+        let links = &self.world.links;
+        let (key, comes) = (links::point(target), links::point(newcomer));
+        match self.world.kind {
+            // The first node at the key or after it is responsible.
+            Kind::Chord => holders
+                .iter()
+                .all(|holder| comes.wrapping_sub(key) < links.point(*holder).wrapping_sub(key)),
+            // What is shared stays with who shares it; the small world caches and moves nothing.
+            Kind::Central | Kind::Flooding | Kind::Walks | Kind::SmallWorld | Kind::Mainline => {
+                false
+            }
         }
     }
 }

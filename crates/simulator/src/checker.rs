@@ -4,6 +4,8 @@
 //! it.
 
 mod answered;
+mod bounds;
+mod found;
 mod invariants;
 mod own_mail;
 mod reflection;
@@ -13,6 +15,7 @@ use kademlia::Moment;
 
 use crate::engine::Place;
 use crate::network::Network;
+pub(crate) use found::must_find;
 
 /// Something that must not happen and did.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
@@ -80,6 +83,7 @@ impl<N: Network + 'static> Checkers<N> {
             Box::new(reflection::Reflection::default()),
             Box::new(timers::Timers::default()),
             Box::new(invariants::Invariants),
+            Box::new(bounds::Bounds),
         ];
         if joined {
             each.push(Box::new(answered::Answered::default()));

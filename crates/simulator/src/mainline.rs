@@ -8,17 +8,18 @@ use core::net::{SocketAddr, SocketAddrV4};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kademlia::overlay::Overlay;
 use kademlia::table::Member;
-use kademlia::{Contact, Moment, Rtt, Standing};
+use kademlia::{Contact, Key, Moment, Rtt, Standing};
 use mainline::command::{Command, Event, Outcome, Progress, Stored};
 use mainline::external::derive_id;
 use mainline::item::immutable_target;
-use mainline::node::{Node, Settings};
+use mainline::node::{MAX_OPERATIONS, Node, Settings};
 use mainline::wire;
 
 use crate::adversary::{self, Adversaries};
-use crate::engine::{Births, Place};
-use crate::ids::{Id, Ids};
+use crate::engine::{Births, Place, Reading};
+use crate::ids::{ID_BYTES, Id, Ids};
 use crate::net::Net;
 use crate::network::{Ending, Network, News, NodeStanding, Wish};
 use crate::random::{Draw, mix2};
@@ -176,6 +177,30 @@ impl Births<Resident> for MainlineNetwork {
     fn place(&self, peer: SocketAddr) -> Option<Place> {
         self.ids.place(peer)
     }
+
+    fn touch(&self, node: &Resident, from: Place, message: &[u8], reading: Reading) -> u64 {
+        let Resident::Honest(node) = node else { return 0 };
+        match reading {
+            Reading::Node => {
+                let octet = self.ids.key(from).as_bytes().first().copied().unwrap_or(0);
+                node.touch() ^ u64::from(self.ids.address(from).port()) ^ u64::from(octet)
+            }
+            Reading::Parts => {
+                let from = self.ids.key(from);
+                match asked_target(message) {
+                    Some(target) => node.touch_for_query(&from, &target),
+                    None => node.touch_for_answer(&from),
+                }
+            }
+        }
+    }
+}
+
+/// The target of a query, if it stands where our nodes write it.
+fn asked_target(message: &[u8]) -> Option<Key> {
+    let rest = message.strip_prefix(b"d1:ad2:id20:")?.get(ID_BYTES..)?;
+    let rest = rest.strip_prefix(b"6:target20:").or(rest.strip_prefix(b"9:info_hash20:"))?;
+    rest.first_chunk::<ID_BYTES>().map(|id| Key::from(*id))
 }
 
 impl Network for MainlineNetwork {
@@ -332,13 +357,31 @@ impl Network for MainlineNetwork {
             good: census.good,
             values: status.items + status.peers,
             operations: status.operations,
+            in_flight: node.requests_in_flight(),
+            bytes: node.bytes(),
         }
+    }
+
+    fn bounds(&self) -> NodeStanding {
+        let (table, store) = (self.settings.table, self.settings.store);
+        let contacts = table.bucket_size * wire::Id::BITS as usize;
+        // The smallest peer takes six bytes.
+        let values = store.items + store.peer_bytes / 6;
+        let bytes = contacts * 100 + store.item_bytes + store.peer_bytes + (1 << 20);
+        let (operations, in_flight) = (MAX_OPERATIONS, Overlay::<SocketAddrV4>::MAX_IN_FLIGHT);
+        NodeStanding { contacts, good: contacts, values, operations, in_flight, bytes }
+    }
+
+    fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
+        let target = Key::from(*target);
+        let comes = target.distance(&Key::from(*newcomer));
+        holders.iter().any(|holder| comes < target.distance(&self.ids.key(*holder)))
     }
 }
 
 impl MainlineNetwork {
     fn describe_response(&self, response: &wire::Response<'_>, target: &Id) -> String {
-        let target = kademlia::Key::from(*target);
+        let target = Key::from(*target);
         let named = response.contacts_v4().map(|contact| {
             let place = self.ids.place(contact.address.into());
             let name = place.map_or("nobody".to_owned(), |place| place.to_string());

@@ -128,6 +128,17 @@ impl Net {
         Self { settings, seed, access, nats }
     }
 
+    /// Finds out where the first `places` nodes are, once for the whole run.
+    pub fn survey(&mut self, places: u32) {
+        self.settings.latency.survey(self.seed, places);
+    }
+
+    /// Reads where a node is, so that it is known at once when a message goes there. The number
+    /// means nothing.
+    pub fn touch(&self, place: Place) -> u64 {
+        self.settings.latency.touch(place)
+    }
+
     /// How it behaves.
     pub const fn settings(&self) -> &NetSettings {
         &self.settings

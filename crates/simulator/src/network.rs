@@ -60,6 +60,14 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn check(&self, node: &<Self as Network>::Node) -> Result<(), &'static str>;
     /// How a node stands.
     fn standing(&self, node: &<Self as Network>::Node, now: Moment) -> NodeStanding;
+    /// How it may stand at most.
+    fn bounds(&self) -> NodeStanding;
+    /// Whether a newcomer with this id should hold what is stored under `target`, in the place of
+    /// one of those that do.
+    fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
+        let _ = (newcomer, target, holders);
+        false
+    }
 }
 
 /// What the owner of a node wants.
@@ -122,4 +130,8 @@ pub struct NodeStanding {
     pub values: usize,
     /// Operations under way.
     pub operations: usize,
+    /// Requests that await an answer.
+    pub in_flight: usize,
+    /// Bytes of memory, without buffers of what is under way.
+    pub bytes: usize,
 }

@@ -1,14 +1,14 @@
 //! The event queue: what happens next, at a cost that does not grow with what is pending.
 //!
-//! A timing wheel of three levels that is sorted lazily. The near level has slots of 512 µs; a slot
-//! is sorted only when its time has come. The far level has slots of 2.1 s, which are dealt out to
-//! near slots when reached; what lies beyond 2.4 hours waits in a map. The order is total: by time,
+//! A timing wheel of three levels that is sorted lazily. The near level has slots of 2 ms; a slot
+//! is sorted only when its time has come. The far level has slots of 8.4 s, which are dealt out to
+//! near slots when reached; what lies beyond 9.5 hours waits in a map. The order is total: by time,
 //! then by the sequence number that the engine gives each event.
 
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// Microseconds a near slot spans, as a power of two.
-const SLOT_BITS: u32 = 9;
+const SLOT_BITS: u32 = 11;
 /// Slots of the near and of the far level, as a power of two.
 const WHEEL_BITS: u32 = 12;
 const WHEEL: usize = 1 << WHEEL_BITS;
@@ -95,6 +95,12 @@ impl<T: Copy> Queue<T> {
         }
         self.len -= 1;
         if is_late { self.late.pop().map(|late| late.0) } else { self.current.pop() }
+    }
+
+    /// What is likely to be taken out after `ahead` other events: a guess, to prepare for it.
+    pub fn peek(&self, ahead: usize) -> Option<&T> {
+        let at = self.current.len().checked_sub(ahead + 1)?;
+        self.current.get(at).map(|event| &event.what)
     }
 
     /// How many events are pending.

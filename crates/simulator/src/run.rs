@@ -48,9 +48,23 @@ pub struct Run<'a, N: Network + 'static> {
     luggage: BTreeMap<Place, Vec<Place>>,
     works: Vec<Work>,
     /// Values and topics that have been stored: who holds them.
-    stored: BTreeMap<(bool, u64), Vec<Place>>,
+    stored: BTreeMap<(bool, u64), Held>,
     curves: Curves,
     draws: u64,
+}
+
+/// A value or topic that has been stored.
+struct Held {
+    /// Where it belongs.
+    target: crate::ids::Id,
+    /// By whom.
+    places: Vec<Place>,
+    /// Since when.
+    at: Moment,
+    /// Who wanted it stored.
+    owner: Place,
+    /// Whether its owner renews it as long as it is there.
+    renewed: bool,
 }
 
 /// The state of one workload.
@@ -325,6 +339,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let contacts = self.engine.births().luggage(&node);
         self.luggage.insert(place, contacts);
         self.recorder.forget(place);
+        // What its owner no longer renews is nothing to be measured.
+        self.stored.retain(|_, held| !held.renewed || held.owner != place);
         if !self.scenario.churn.as_ref().is_some_and(|churn| churn.keeps_disk) {
             self.lose(place);
         }
@@ -334,8 +350,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
 
     /// What a node held is gone.
     fn lose(&mut self, place: Place) {
-        for holders in self.stored.values_mut() {
-            holders.retain(|holder| *holder != place);
+        for held in self.stored.values_mut() {
+            held.places.retain(|holder| *holder != place);
         }
     }
 
@@ -408,7 +424,10 @@ impl<'a, N: Network + 'static> Run<'a, N> {
                 }
                 let key = (operation.kind == WorkKind::Put, operation.number);
                 self.curves.overlap_stored(&self.engine, &operation.target, &ending.nodes);
-                self.stored.insert(key, ending.nodes);
+                let (target, at) = (operation.target, self.engine.now());
+                let renewed = operation.kind == WorkKind::Keep;
+                self.stored
+                    .insert(key, Held { target, places: ending.nodes, at, owner: place, renewed });
                 self.after_storing(place, &operation);
             }
             WorkKind::Get | WorkKind::Seek => self.judge_get(place, &operation, ending.fulfilled),

@@ -329,6 +329,8 @@ pub enum ChurnModel {
     Weibull,
     /// Weibull, as measured in eMule's Kad (Steiner 2009).
     Kad,
+    /// Weibull, as measured in IPFS (Trautwein 2022).
+    Ipfs,
     /// From a file.
     Trace,
 }

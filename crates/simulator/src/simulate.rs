@@ -90,7 +90,7 @@ impl Shared {
     }
 
     fn run(self, scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> RunReport {
-        let (inputs, net) = self.inputs(seed);
+        let (inputs, net) = self.inputs(scenario, seed);
         if scenario.network == Kind::Mainline {
             let network = mainline_network(scenario, seed, inputs.start, net.clone());
             return Run::new(scenario, inputs, network, net).run(progress);
@@ -100,7 +100,7 @@ impl Shared {
     }
 
     fn explain(self, scenario: &Scenario, seed: u64, at: Duration) -> Vec<String> {
-        let (inputs, net) = self.inputs(seed);
+        let (inputs, net) = self.inputs(scenario, seed);
         if scenario.network == Kind::Mainline {
             let network = mainline_network(scenario, seed, inputs.start, net.clone());
             return Run::new(scenario, inputs, network, net).explain(at);
@@ -109,8 +109,9 @@ impl Shared {
         Run::new(scenario, inputs, network, net).explain(at)
     }
 
-    fn inputs(self, seed: u64) -> (RunInputs, Net) {
-        let net = Net::new(self.net, mix2(seed, NET));
+    fn inputs(self, scenario: &Scenario, seed: u64) -> (RunInputs, Net) {
+        let mut net = Net::new(self.net, mix2(seed, NET));
+        net.survey(scenario.nodes);
         (RunInputs { start: EARLIEST_START, seed, awake: self.awake, turns: self.turns }, net)
     }
 }

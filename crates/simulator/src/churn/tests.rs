@@ -1,8 +1,12 @@
 use super::*;
 
 fn kad() -> Sessions {
+    measured(ChurnModel::Kad)
+}
+
+fn measured(model: ChurnModel) -> Sessions {
     let churn = Churn {
-        model: ChurnModel::Kad,
+        model,
         session: None,
         absence: None,
         session_shape: None,
@@ -31,6 +35,19 @@ fn sessions_have_the_measured_median() {
     let median = lengths[5000].as_secs_f64() / 60.0;
     assert!((88.0..100.0).contains(&median), "{median}");
     assert!((0.15..0.35).contains(&sessions.availability()), "{}", sessions.availability());
+}
+
+#[test]
+fn ipfs_sessions_are_as_measured() {
+    let sessions = measured(ChurnModel::Ipfs);
+    let lengths = (0..20_000).filter_map(|p| sessions.length(p, 0, true, Duration::ZERO));
+    let hours: Vec<_> = lengths.map(|length| length.as_secs_f64() / 3600.0).collect();
+    let share = |longer: f64| {
+        f64::from(u32::try_from(hours.iter().filter(|h| **h > longer).count()).unwrap()) / 20_000.0
+    };
+    assert!((share(8.0) - 0.124).abs() < 0.01, "{}", share(8.0));
+    assert!((share(24.0) - 0.025).abs() < 0.005, "{}", share(24.0));
+    assert!((sessions.availability() - 0.55).abs() < 0.01);
 }
 
 #[test]

@@ -32,6 +32,19 @@ impl Default for Latency {
 }
 
 impl Latency {
+    /// Finds out where the first `places` nodes are, so that it need not be done for each message.
+    pub fn survey(&mut self, seed: u64, places: u32) {
+        if let Self::Model(model) = self {
+            model.surveyed = (0..places).map(|place| position(seed, place)).collect();
+        }
+    }
+
+    /// See [`super::Net::touch`].
+    pub(super) fn touch(&self, place: Place) -> u64 {
+        let Self::Model(model) = self else { return 0 };
+        model.surveyed.get(place as usize).map_or(0, |position| position.x.to_bits().into())
+    }
+
     /// The round-trip time between two nodes.
     pub fn round_trip(&self, seed: u64, a: Place, b: Place) -> Duration {
         let micros = match self {
@@ -50,6 +63,18 @@ pub struct Model {
     apart: Arc<[f32]>,
     /// For the same, their round-trip times in microseconds.
     micros: Arc<[u32]>,
+    /// For each [`CELL`]th of the world's width, the first of these that may be so far apart.
+    cells: Arc<[u16]>,
+    /// Where the first so many nodes are.
+    surveyed: Arc<[Position]>,
+}
+
+/// Where a node is, and how long its access line is, in units of the world's width.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    x: f32,
+    y: f32,
+    line: f32,
 }
 
 /// Shares of pairs at which percentiles are known.
@@ -58,6 +83,9 @@ const RANKS: [f64; 11] = [0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0
 /// Pairs drawn to learn how far nodes are apart.
 const PAIRS: u32 = 1 << 15;
 const BINS: usize = 1024;
+/// Parts of the world's width in which distances are looked up, and how many there are.
+const CELL: f32 = 1024.0;
+const CELLS: u16 = 2048;
 
 impl Model {
     /// Between 490 `PlanetLab` hosts: percentiles of the NetLatency-Data set (Zhu et al., 2017).
@@ -72,21 +100,37 @@ impl Model {
 
     /// A model with these percentiles, in milliseconds: 0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100.
     fn fitted(percentiles_ms: &[f64; 11]) -> Self {
-        let mut apart: Vec<f32> =
-            (0..PAIRS).map(|pair| apart(about::POSITION, 2 * pair, 2 * pair + 1)).collect();
+        let drawn = |place| position(about::POSITION, place);
+        let mut apart: Vec<f32> = (0..PAIRS)
+            .map(|pair| (2 * pair, 2 * pair + 1))
+            .map(|(a, b)| apart(detour(about::POSITION, a, b), drawn(a), drawn(b)))
+            .collect();
         apart.sort_unstable_by(f32::total_cmp);
         let step = PAIRS as usize / BINS;
-        let apart = apart.into_iter().skip(step / 2).step_by(step).collect();
+        let apart: Arc<[f32]> = apart.into_iter().skip(step / 2).step_by(step).collect();
         #[expect(clippy::cast_precision_loss, reason = "a thousand bins")]
         let micros =
             (0..BINS).map(|bin| quantile(percentiles_ms, (bin as f64 + 0.5) / BINS as f64));
-        Self { apart, micros: micros.collect() }
+        let first = |cell: u16| apart.partition_point(|bound| *bound < f32::from(cell) / CELL);
+        let cells = (0..CELLS).map(|cell| u16::try_from(first(cell)).unwrap_or(u16::MAX)).collect();
+        Self { cells, micros: micros.collect(), apart, surveyed: Arc::default() }
     }
 
     fn round_trip(&self, seed: u64, a: Place, b: Place) -> u64 {
-        let apart = apart(seed, a, b);
-        let bin = self.apart.partition_point(|bound| *bound < apart).min(BINS - 1);
-        self.micros.get(bin).copied().unwrap_or(0).into()
+        let at = |place: Place| {
+            let known = self.surveyed.get(place as usize).copied();
+            known.unwrap_or_else(|| position(seed, place))
+        };
+        let apart = apart(detour(seed, a, b), at(a), at(b));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few at most"
+        )]
+        let cell = self.cells.get((apart * CELL) as usize);
+        let first = usize::from(cell.copied().unwrap_or(u16::MAX)).min(BINS - 1);
+        let beyond = self.apart.iter().skip(first).take_while(|bound| **bound < apart).count();
+        self.micros.get((first + beyond).min(BINS - 1)).copied().unwrap_or(0).into()
     }
 }
 
@@ -115,18 +159,22 @@ const REGIONS: [(f64, f64, f64); 5] = [
     (1.0, 0.45, 0.1),
 ];
 
-/// How far two nodes are apart: the way between them, their access lines, and detours.
-#[expect(clippy::cast_possible_truncation, reason = "single precision is plenty")]
-fn apart(seed: u64, a: Place, b: Place) -> f32 {
-    let ((ax, ay, a_line), (bx, by, b_line)) = (position(seed, a), position(seed, b));
-    let (dx, dy) = (ax - bx, ay - by);
-    let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
-    let detour = 0.8 + 0.4 * unit(mix3(seed, about::PAIR, pair));
-    ((dx * dx + dy * dy).sqrt() * detour + a_line + b_line) as f32
+/// How far two nodes are apart: the way between them, with its detour, and their access lines.
+fn apart(detour: f32, a: Position, b: Position) -> f32 {
+    let (dx, dy) = (a.x - b.x, a.y - b.y);
+    (dx * dx + dy * dy).sqrt() * detour + a.line + b.line
 }
 
-/// Where a node is, and how long its access line is.
-fn position(seed: u64, place: Place) -> (f64, f64, f64) {
+/// How much longer the way between two nodes is than it could be.
+#[expect(clippy::cast_possible_truncation, reason = "single precision is plenty")]
+fn detour(seed: u64, a: Place, b: Place) -> f32 {
+    let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
+    (0.8 + 0.4 * unit(mix3(seed, about::PAIR, pair))) as f32
+}
+
+/// Where a node is.
+#[expect(clippy::cast_possible_truncation, reason = "single precision is plenty")]
+fn position(seed: u64, place: Place) -> Position {
     let mut draw = Draw::new(seed, about::POSITION, place.into());
     let region = draw.unit();
     let (_, x, y) = REGIONS.iter().find(|(until, ..)| region < *until).copied().unwrap_or_default();
@@ -134,7 +182,7 @@ fn position(seed: u64, place: Place) -> (f64, f64, f64) {
     let mut spread = || (draw.unit() + draw.unit() + draw.unit() - 1.5) * 0.12;
     let (x, y) = (x + spread(), y + spread());
     let line = draw.unit();
-    (x, y, 0.04 * line * line * line)
+    Position { x: x as f32, y: y as f32, line: (0.04 * line * line * line) as f32 }
 }
 
 /// Measured round-trip times between hosts.

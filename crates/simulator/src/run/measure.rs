@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use kademlia::Key;
 
-use super::{Run, SAMPLES};
+use super::{Held, Run, SAMPLES, random_id};
+use crate::checker::must_find;
 use crate::engine::{Engine, Place};
 use crate::ids::Id;
 use crate::network::Network;
+use crate::random::Draw;
 use crate::recorder::{Kinds, Operation};
 use crate::report::RunReport;
 use crate::scenario::WorkKind;
@@ -37,6 +39,9 @@ pub(super) struct Curves {
 
 /// Nodes looked at for one sample.
 const LOOKED_AT: usize = 200;
+/// Newcomers imagined to see what each would move.
+const NEWCOMERS: u64 = 200;
+const NEWCOMER: u64 = 0x2a_05;
 /// Results compared with the truth.
 const MAX_JUDGED: u64 = 20_000;
 
@@ -99,7 +104,7 @@ impl<N: Network + 'static> Run<'_, N> {
     }
 
     /// A value was looked for.
-    pub(super) fn judge_get(&mut self, _place: Place, operation: &Operation, found: bool) {
+    pub(super) fn judge_get(&mut self, place: Place, operation: &Operation, found: bool) {
         let found = found || operation.found;
         self.curves.asked += 1;
         self.curves.found += u64::from(found);
@@ -110,8 +115,17 @@ impl<N: Network + 'static> Run<'_, N> {
         let Some(holders) = self.stored.get(&key) else { return };
         let many = self.scenario.node.closest.unwrap_or(8);
         let truth = closest(&self.engine, &operation.target, many);
-        if holders.iter().any(|holder| truth.contains(holder)) {
-            self.curves.missed += 1;
+        if !holders.places.iter().any(|holder| truth.contains(holder)) {
+            return;
+        }
+        self.curves.missed += 1;
+        let since = operation.started.since(self.inputs.start);
+        let held = self.engine.now().since(holders.at);
+        if must_find(self.scenario, since, held)
+            && let Some(checkers) = self.recorder.checkers()
+        {
+            let what = format!("{:?} of {} in vain, though a holder is there", key.0, key.1);
+            checkers.note("found", operation.started, place, what);
         }
     }
 
@@ -143,10 +157,15 @@ impl<N: Network + 'static> Run<'_, N> {
         if self.stored.is_empty() {
             return;
         }
-        let alive = |holders: &[Place]| holders.iter().any(|place| self.engine.is_present(*place));
-        let survive = self.stored.values().filter(|holders| alive(holders)).count();
-        let share = to_f64(survive as u64) / to_f64(self.stored.len() as u64);
-        self.curves.add("survival", at, share);
+        for (name, renewed) in [("survival", false), ("survival_renewed", true)] {
+            let kept = || self.stored.values().filter(|held| held.renewed == renewed);
+            let all = kept().count() as u64;
+            let alive = |held: &&Held| held.places.iter().any(|p| self.engine.is_present(*p));
+            if all > 0 {
+                let share = to_f64(kept().filter(alive).count() as u64) / to_f64(all);
+                self.curves.add(name, at, share);
+            }
+        }
     }
 
     /// How fresh tables are: the share of their contacts that are there.
@@ -198,9 +217,15 @@ impl<N: Network + 'static> Run<'_, N> {
             put("stored.overlap".into(), curves.overlap / to_f64(curves.stores));
         }
         put("get.missed".into(), to_f64(curves.missed));
-        for name in ["survival", "fresh_contacts", "nodes"] {
-            if let Some((_, value)) = curves.over_time.get(name).and_then(|curve| curve.last()) {
+        for name in ["survival", "survival_renewed", "fresh_contacts", "nodes"] {
+            let Some(curve) = curves.over_time.get(name) else { continue };
+            if let Some((_, value)) = curve.last() {
                 put(format!("{name}.end"), *value);
+            }
+            for hours in [4.0, 12.0].into_iter().filter(|_| name.starts_with("survival")) {
+                if let Some((_, value)) = curve.iter().find(|(at, _)| *at >= hours * 3600.0) {
+                    put(format!("{name}.{hours}h"), *value);
+                }
             }
         }
         self.put_traffic(&mut put);
@@ -224,6 +249,31 @@ impl<N: Network + 'static> Run<'_, N> {
         }
     }
 
+    /// What comings and goings move: of all that is stored, the share that should change its holder
+    /// when a node joins, and that loses one when a node leaves, on average and at worst.
+    fn put_moved(&self, put: &mut impl FnMut(String, f64)) {
+        if self.stored.is_empty() {
+            return;
+        }
+        let all = to_f64(self.stored.len() as u64);
+        let network = self.engine.births();
+        let mut draw = Draw::new(self.inputs.seed, NEWCOMER, 0);
+        let mut taken = 0_u64;
+        for _ in 0..NEWCOMERS {
+            let newcomer = random_id(&mut draw);
+            let takes = |held: &&Held| network.takes_over(&newcomer, &held.target, &held.places);
+            taken += self.stored.values().filter(takes).count() as u64;
+        }
+        put("moved.join".into(), to_f64(taken) / to_f64(NEWCOMERS) / all);
+        let mut holds: BTreeMap<Place, u64> = BTreeMap::new();
+        for holder in self.stored.values().flat_map(|held| &held.places) {
+            *holds.entry(*holder).or_default() += 1;
+        }
+        let sum = holds.values().sum::<u64>();
+        put("moved.leave".into(), to_f64(sum) / to_f64(network.ids().len() as u64) / all);
+        put("moved.leave_worst".into(), to_f64(holds.values().copied().max().unwrap_or(0)) / all);
+    }
+
     fn put_traffic(&self, put: &mut impl FnMut(String, f64)) {
         let work = self.engine.work();
         put("events".into(), to_f64(work.events));
@@ -239,6 +289,8 @@ impl<N: Network + 'static> Run<'_, N> {
         });
         let node_seconds = (seconds * mean_nodes).max(1.0);
         put("messages".into(), to_f64(messages));
+        let wishes = self.recorder.kinds().values().map(|kinds| kinds.begun).sum::<u64>();
+        put("messages.per_wish".into(), to_f64(messages) / to_f64(wishes.max(1)));
         put("node.messages_per_s".into(), to_f64(messages) / node_seconds);
         put("node.bytes_per_s".into(), to_f64(bytes) / node_seconds);
         let mut load = Distribution::default();
@@ -249,14 +301,17 @@ impl<N: Network + 'static> Run<'_, N> {
         let mean = load.mean().max(f64::EPSILON);
         put("load.max_over_mean".into(), to_f64(load.max()) / mean);
         put("load.p99_over_mean".into(), load.quantile(0.99) / mean);
-        let (mut awake, mut contacts, mut values) = (0_u64, 0_u64, 0_u64);
+        let (mut awake, mut contacts, mut values, mut bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
         for (_, node) in self.engine.awake() {
             let standing = self.engine.births().standing(node, self.engine.now());
             awake += 1;
             contacts += standing.contacts as u64;
             values += standing.values as u64;
+            bytes += standing.bytes as u64;
         }
+        self.put_moved(put);
         put("nodes.awake".into(), to_f64(awake));
+        put("nodes.bytes".into(), to_f64(bytes) / to_f64(awake.max(1)));
         put("nodes.contacts".into(), to_f64(contacts) / to_f64(awake.max(1)));
         put("nodes.values".into(), to_f64(values) / to_f64(awake.max(1)));
     }

@@ -169,7 +169,7 @@ fn validate_parts(scenario: &Scenario) -> Option<(&'static str, String)> {
             ChurnModel::Weibull => (sessions.is_none() || shapes.is_none())
                 .then_some("session, absence, session_shape and absence_shape"),
             ChurnModel::Trace => churn.trace.is_none().then_some("trace"),
-            ChurnModel::Kad => None,
+            ChurnModel::Kad | ChurnModel::Ipfs => None,
         };
         if let Some(missing) = missing {
             return Some(("churn", format!("this churn model needs {missing}: add them")));

@@ -25,6 +25,8 @@ enum Bug {
     Greedy,
     /// What is asked for is forgotten.
     Forgetful,
+    /// More requests are under way than may be.
+    Hoarding,
 }
 
 struct Faulty {
@@ -189,7 +191,13 @@ impl Network for FaultyNetwork {
     }
 
     fn standing(&self, node: &Faulty, now: Moment) -> NodeStanding {
-        self.inner.standing(&node.node, now)
+        let standing = self.inner.standing(&node.node, now);
+        let hoard = if node.bug == Bug::Hoarding { 5000 } else { 0 };
+        NodeStanding { in_flight: standing.in_flight + hoard, ..standing }
+    }
+
+    fn bounds(&self) -> NodeStanding {
+        self.inner.bounds()
     }
 }
 
@@ -221,4 +229,5 @@ fn planted_bugs_are_caught_and_nothing_else() {
     check(Bug::Restless, "timers");
     check(Bug::Greedy, "invariants");
     check(Bug::Forgetful, "operations");
+    check(Bug::Hoarding, "bounds");
 }
