@@ -11,6 +11,13 @@ pub(crate) fn release(package: &str, binary: &str) -> Result<PathBuf, String> {
     Ok(target_dir().join("release").join(binary))
 }
 
+/// Builds the debug binary of a package; its path.
+pub(crate) fn debug(package: &str, binary: &str) -> Result<PathBuf, String> {
+    let built = cargo().args(["build", "--quiet", "--package", package]).output()?;
+    require(&built, package)?;
+    Ok(target_dir().join("debug").join(binary))
+}
+
 /// Builds an example of a package, if it has one of that name; its path.
 pub(crate) fn example(package: &str, name: &str) -> Option<PathBuf> {
     let built = cargo()

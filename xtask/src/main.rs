@@ -12,6 +12,7 @@ mod fuzz;
 mod interop;
 mod planted;
 mod shell;
+mod simulate;
 mod suite;
 mod tidy;
 mod tools;

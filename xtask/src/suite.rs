@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::shell::{Output, Run, cargo};
-use crate::{build, fuzz, interop, planted, tidy};
+use crate::{build, fuzz, interop, planted, simulate, tidy};
 
 /// What became of a stage's tests.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ struct Stage {
     run: fn() -> Result<Tally, String>,
 }
 
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     Stage { name: "format", what: "rustfmt", run: format },
     Stage { name: "tidy", what: "rules no lint knows", run: tidy::stage },
     Stage { name: "clippy", what: "lints, all targets, warnings denied", run: clippy },
@@ -54,6 +54,7 @@ const STAGES: [Stage; 11] = [
     Stage { name: "doc", what: "documentation: examples and links", run: doc },
     Stage { name: "planted", what: "the lints catch planted clocks", run: planted::stage },
     Stage { name: "determinism", what: "same trace in debug and release", run: determinism },
+    Stage { name: "simulate", what: "scenarios: one seed, one run", run: simulate::stage },
     Stage { name: "licences", what: "cargo deny", run: licences },
     Stage { name: "demo", what: "every value found after the kill", run: demo },
     Stage { name: "interop", what: "real BitTorrent clients", run: interoperate },
