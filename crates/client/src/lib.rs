@@ -14,6 +14,7 @@ pub mod error;
 pub mod http;
 pub mod id;
 pub mod mainline;
+pub mod poly;
 pub mod report;
 pub mod search;
 pub mod status;
@@ -22,6 +23,7 @@ pub mod stream;
 pub use error::{AnnounceError, FindError, GetError, PingError, PutError, StatusError};
 pub use kademlia::Key;
 pub use mainline::Mainline;
+pub use poly::Poly;
 pub use report::{NodeContact, PutReport, Refusal, Report};
 pub use search::{Announcement, Found, Search};
 pub use status::Status;
@@ -39,4 +41,9 @@ pub trait Client: Send + Sync {
 
     /// The node's part in BitTorrent's Mainline DHT; `None` if it takes no part.
     fn mainline(&self) -> Option<&dyn Mainline>;
+
+    /// The node's part in Polykad's own network; `None` if it takes no part.
+    fn poly(&self) -> Option<&dyn Poly> {
+        None
+    }
 }

@@ -23,6 +23,8 @@ pub struct Status {
     pub disk: Option<DiskStatus>,
     /// Its part in the Mainline DHT; `None`: none.
     pub mainline: Option<MainlineStatus>,
+    /// Its part in Polykad's own network; `None`: none.
+    pub poly: Option<crate::poly::PolyStatus>,
 }
 
 /// What passed through the sockets, UDP payload only.

@@ -4,9 +4,8 @@ use core::future::pending;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use client::FindError;
 use tokio::sync::watch;
-
-use crate::mainline::calls::Caller;
 
 /// The public routers that BitTorrent clients join through.
 pub const DEFAULT_HOSTS: &[(&str, u16)] = &[
@@ -29,24 +28,36 @@ pub(crate) enum Entry {
     Host(String, u16),
 }
 
+/// What can join a network.
+pub(crate) trait Joins: Send + Sync {
+    /// Joins through these addresses; returns how many nodes it has found.
+    fn join(
+        &self,
+        addresses: Vec<SocketAddr>,
+    ) -> impl Future<Output = Result<usize, FindError>> + Send;
+}
+
 /// Joins, and tries again until somebody has answered. `joined` becomes true after the first try.
-pub(crate) async fn keep_joined(caller: Caller, entries: Vec<Entry>, joined: watch::Sender<bool>) {
+pub(crate) async fn keep_joined(
+    caller: impl Joins,
+    entries: Vec<Entry>,
+    joined: watch::Sender<bool>,
+) {
     let mut pause = RETRY_FIRST;
     while !entries.is_empty() {
         let addresses = resolve(&entries).await;
         let outcome = if addresses.is_empty() {
-            Err(client::FindError::NoContacts)
+            Err(FindError::NoContacts)
         } else {
-            caller.bootstrap(addresses).await
+            caller.join(addresses).await
         };
         joined.send_replace(true);
         match outcome {
             Ok(nodes) => {
-                let (nodes, elapsed) = (nodes.nodes.len(), nodes.report.elapsed);
-                tracing::info!(nodes, ?elapsed, "joined");
+                tracing::info!(nodes, "joined");
                 break;
             }
-            Err(client::FindError::Stopped) => return,
+            Err(FindError::Stopped) => return,
             Err(error) => tracing::warn!(%error, again_in = ?pause, "not joined"),
         }
         tokio::time::sleep(pause).await;

@@ -266,15 +266,10 @@ impl Carrier<Peer> for Bulk {
     }
 
     fn send(&mut self, now: Instant, to: Peer, message: &[u8]) {
-        let handle = match self.by_peer.get(&to) {
-            Some(&handle) => handle,
-            None => match self.connect(now, to) {
-                Some(handle) => handle,
-                None => {
-                    self.counters.dropped += 1;
-                    return;
-                }
-            },
+        let open = self.by_peer.get(&to).copied();
+        let Some(handle) = open.or_else(|| self.connect(now, to)) else {
+            self.counters.dropped += 1;
+            return;
         };
         let Some(link) = self.links.get_mut(&handle) else { return };
         if message.len() > self.max_message_bytes || !link.queue(message) {

@@ -170,3 +170,15 @@ impl From<Stopped> for StatusError {
         Self::Stopped
     }
 }
+
+impl From<Stopped> for client::poly::PutError {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<Stopped> for client::poly::GetError {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}

@@ -15,13 +15,16 @@ pub mod driver;
 mod mainline;
 pub mod memory;
 mod node;
+pub mod poly;
 pub mod socket;
 
 /// The networks a node can take part in: their ids, items and wire formats.
 pub mod networks {
-    pub use ::{mainline, poly};
+    pub use ::mainline;
+    pub use ::poly;
 }
 
 pub use bootstrap::DEFAULT_HOSTS;
 pub use client;
 pub use node::{Builder, DEFAULT_PORT, Node, SpawnError};
+pub use poly::{PolyBuilder, PolyNode};

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bootstrap::{self, DEFAULT_HOSTS, Entry};
+use crate::bulk::BulkError;
 use crate::clock::{Clock, unix_seconds};
 use crate::disk::{Disk, DiskError, Opened};
 use crate::driver::{Driver, Handle};
@@ -175,6 +176,9 @@ pub enum SpawnError {
     /// The system gave no random bytes.
     #[error("no randomness from the system: {0}")]
     Randomness(getrandom::Error),
+    /// Long messages can't be carried.
+    #[error(transparent)]
+    Bulk(#[from] BulkError),
     /// Opening the data file was cut short.
     #[error("the runtime is shutting down: spawn the node earlier")]
     RuntimeEnds,
@@ -339,7 +343,7 @@ impl Builder {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<Socket, SpawnError> {
+pub(crate) fn bind(address: SocketAddr) -> Result<Socket, SpawnError> {
     Socket::bind(address).map_err(|source| {
         if source.kind() == io::ErrorKind::AddrInUse {
             SpawnError::Busy { address }
@@ -353,7 +357,7 @@ fn bind(address: SocketAddr) -> Result<Socket, SpawnError> {
     })
 }
 
-fn random_seed() -> Result<[u8; 32], SpawnError> {
+pub(crate) fn random_seed() -> Result<[u8; 32], SpawnError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(SpawnError::Randomness)?;
     Ok(seed)

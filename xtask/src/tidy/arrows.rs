@@ -8,7 +8,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("crates/kademlia", &[]),
     ("crates/networks/*", &["crates/kademlia"]),
     ("crates/simulator", &["crates/networks/*", "crates/kademlia"]),
-    ("crates/client", &["crates/kademlia"]),
+    ("crates/client", &["crates/networks/poly", "crates/kademlia"]),
     ("crates/polykad", &["crates/client", "crates/networks/*", "crates/kademlia"]),
     ("crates/services/*", &["crates/client"]),
     ("crates/gateway", &["crates/client"]),

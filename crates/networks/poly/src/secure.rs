@@ -20,6 +20,7 @@
 //! `secure/receive.rs` follows a datagram inwards, `secure/send.rs` a message outwards.
 
 use core::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -226,6 +227,12 @@ impl<P: Protocol<Peer = Peer>> Secure<P> {
     /// What passed through so far.
     pub const fn counters(&self) -> Counters {
         self.core.counters
+    }
+
+    /// Whether somebody at this address has shown to be there, by a session that is alive. Those
+    /// alone may connect for messages too long for a datagram.
+    pub fn knows(&self, address: SocketAddr) -> bool {
+        self.core.table.knows(address)
     }
 
     /// Sessions kept now.

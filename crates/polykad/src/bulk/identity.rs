@@ -29,7 +29,7 @@ use super::BulkError;
 /// The application protocol (RFC 7301): what is spoken within the connection.
 const ALPN: &[u8] = b"polykad/poly/1";
 
-/// What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410).
+/// What stands before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410).
 const SPKI_HEAD: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -78,7 +78,7 @@ fn certified(secret_key: &[u8; 32]) -> Result<Arc<CertifiedKey>, Error> {
     Ok(Arc::new(CertifiedKey::new(vec![shown], key)))
 }
 
-/// The node id in a SubjectPublicKeyInfo; `None` if it is no Ed25519 key.
+/// The node id in a `SubjectPublicKeyInfo`; `None` if it is no Ed25519 key.
 pub(super) fn id(public_key: &[u8]) -> Option<Key> {
     let bytes = public_key.strip_prefix(&SPKI_HEAD)?;
     Some(Key::new(bytes.try_into().ok()?))

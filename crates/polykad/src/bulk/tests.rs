@@ -85,7 +85,7 @@ impl World {
 fn messages_arrive_with_the_proven_sender() {
     for loss in [0, 7] {
         let mut world = World { loss, ..World::new() };
-        let message: Vec<u8> = (0..66_000_u32).map(|n| n as u8).collect();
+        let message: Vec<u8> = (0..66_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let [a, b] = world.peers;
         world.send(0, b, &message);
         world.send(0, b, b"short");
@@ -106,7 +106,7 @@ fn many_messages_at_once_wait_for_streams() {
     let mut world = World::new();
     let [_, b] = world.peers;
     for number in 0..100_u8 {
-        world.send(0, b, &[number; 20_000]);
+        world.send(0, b, &vec![number; 20_000]);
     }
     world.run(Duration::from_secs(5));
     let mut numbers: Vec<_> = world.arrived[1].iter().map(|(_, message)| message[0]).collect();
@@ -119,7 +119,7 @@ fn what_one_peer_may_make_us_hold_is_bounded() {
     let mut world = World::new();
     let nobody = Peer::new(world.peers[1].id, "10.0.0.9:7".parse().unwrap());
     for _ in 0..100 {
-        world.send(0, nobody, &[0; 65_000]);
+        world.send(0, nobody, &vec![0; 65_000]);
     }
     let dropped = world.nodes[0].counters().dropped;
     assert!((30..40).contains(&dropped), "{dropped}");
@@ -132,10 +132,10 @@ fn what_one_peer_may_make_us_hold_is_bounded() {
 fn a_message_too_long_is_neither_sent_nor_taken() {
     let mut world = World::new();
     let [_, b] = world.peers;
-    world.send(0, b, &[0; MAX_BYTES + 1]);
+    world.send(0, b, &vec![0; MAX_BYTES + 1]);
     assert_eq!(world.nodes[0].counters().dropped, 1);
     world.nodes[0].max_message_bytes *= 2;
-    world.send(0, b, &[0; MAX_BYTES + 1]);
+    world.send(0, b, &vec![0; MAX_BYTES + 1]);
     world.send(0, b, b"next");
     world.run(Duration::from_secs(3));
     let messages: Vec<_> = world.arrived[1].iter().map(|(_, message)| message.len()).collect();
@@ -171,7 +171,8 @@ fn any_datagram_is_fine() {
     let mut world = World::new();
     let [a, _] = world.peers;
     for length in 0..1300_usize {
-        let datagram: Vec<u8> = (0..length).map(|n| (n * 31 + length) as u8 | 0x40).collect();
+        let datagram: Vec<u8> =
+            (0..length).map(|n| (n * 31 + length).to_le_bytes()[0] | 0x40).collect();
         let now = world.now;
         world.nodes[1].receive(now, a.address, &datagram, true);
     }

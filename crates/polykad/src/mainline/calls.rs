@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::convert::{item_error, mutable_item};
 use super::{Ended, Request, Teller, Waiter};
+use crate::bootstrap::Joins;
 use crate::caller::{self, Asks};
 use crate::node::Node;
 
@@ -36,6 +37,12 @@ impl Asks for Request {
 
     fn cancel(ticket: u64) -> Self {
         Self::Cancel(ticket)
+    }
+}
+
+impl Joins for Caller {
+    async fn join(&self, addresses: Vec<SocketAddr>) -> Result<usize, FindError> {
+        Ok(self.bootstrap(addresses).await?.nodes.len())
     }
 }
 

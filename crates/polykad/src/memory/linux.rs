@@ -19,7 +19,7 @@ pub(super) fn release_code() {
 }
 
 /// Start and length of the mapping that a line of `/proc/self/maps` describes, if it is code of a
-/// file; see proc_pid_maps(5).
+/// file; see `proc_pid_maps(5)`.
 pub(super) fn code(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;

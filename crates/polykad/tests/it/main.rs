@@ -4,6 +4,7 @@
 mod failures;
 mod network;
 mod persistence;
+mod poly;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -247,6 +247,13 @@ impl Table {
         })
     }
 
+    /// Whether somebody has a session there that is confirmed, and has shown to hear us.
+    pub(super) fn knows(&self, address: SocketAddr) -> bool {
+        let links = self.links.range((address, Key::ZERO)..);
+        let mut there = links.take_while(|((at, _), _)| *at == address);
+        there.any(|((_, id), _)| self.is_proven(Peer::new(*id, address)))
+    }
+
     /// Makes a session reachable by an address that its peer may have moved to, in place of a
     /// former such address. Whether it is: an address with a session of its own is left alone.
     pub(super) fn link_candidate(&mut self, number: u32, address: SocketAddr) -> bool {

@@ -1,0 +1,178 @@
+//! Polykad's own network, as an application sees it: blobs, records, topics, watches.
+//!
+//! What is stored is made and checked with [`value`]: a blob is bytes under their hash, a
+//! [`Record`](value::Record) is signed by its author and replaced by the next, an
+//! [`Entry`](value::Entry) is one of many signed under a topic. Every value has an expiry.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::net::SocketAddr;
+
+use futures_core::Stream;
+use kademlia::Key;
+
+pub use ::poly::command::{
+    Acknowledgements, Change, Failure, GetOptions, PutOptions, Quorum, Refusal, Report,
+};
+pub use ::poly::contact::Peer;
+pub use ::poly::value;
+
+use crate::Operation;
+use value::{Entry, Kind, Record};
+
+/// What can be done on the network `poly`.
+pub trait Poly: Send + Sync {
+    /// Stores immutable bytes, at most [`value::MAX_VALUE_BYTES`], under their hash.
+    fn put(&self, value: Vec<u8>, options: PutOptions) -> Operation<Result<Stored, PutError>>;
+
+    /// Finds the bytes under a hash.
+    fn get(&self, key: Key, options: GetOptions) -> Operation<Result<Got<Vec<u8>>, GetError>>;
+
+    /// Stores a record, or its tombstone. With `expected`, only where the newest seq is that one;
+    /// 0: only if there is none.
+    fn put_record(
+        &self,
+        record: Record,
+        expected: Option<u64>,
+        options: PutOptions,
+    ) -> Operation<Result<Stored, PutError>>;
+
+    /// Finds the newest version of a record; a tombstone if it was deleted.
+    fn record(&self, key: Key, options: GetOptions) -> Operation<Result<Got<Record>, GetError>>;
+
+    /// Stores an entry of a topic, or removes the one in its slot.
+    fn put_entry(&self, entry: Entry, options: PutOptions) -> Operation<Result<Stored, PutError>>;
+
+    /// Finds up to `limit` entries of a topic, of as many authors as possible.
+    fn topic(
+        &self,
+        topic: Key,
+        limit: usize,
+        options: GetOptions,
+    ) -> Operation<Result<Got<Vec<Entry>>, GetError>>;
+
+    /// Tells what is under the key of a record or a topic, and then whatever changes.
+    fn watch(&self, key: Key, kind: Kind) -> Watch;
+
+    /// Finds the nodes closest to `target`, closest first.
+    fn find_node(&self, target: Key) -> Operation<Result<Got<Vec<Peer>>, GetError>>;
+
+    /// Asks one address who is there, and how far away.
+    fn ping(&self, address: SocketAddr) -> Operation<Result<Got<Peer>, GetError>>;
+}
+
+/// A node's part in the network `poly`. Counters run from its start.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PolyStatus {
+    /// Its id: an Ed25519 public key.
+    pub id: Key,
+    /// Nodes it remembers in all.
+    pub contacts: usize,
+    /// Of these, those in its routing table.
+    pub table: usize,
+    /// Estimated number of nodes in the network; `None`: too little is known.
+    pub network_size: Option<f64>,
+    /// Values it holds for others.
+    pub values: usize,
+    /// Their bytes.
+    pub value_bytes: u64,
+    /// Operations under way.
+    pub operations: usize,
+    /// Watchers that it tells changes.
+    pub watchers: usize,
+    /// Encrypted sessions with other nodes.
+    pub sessions: usize,
+    /// Requests received.
+    pub requests: u64,
+    /// Requests answered.
+    pub answers: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Requests sent.
+    pub asked: u64,
+    /// False values received: a wrong hash, a forged signature.
+    pub forged: u64,
+    /// Values exchanged with other holders to keep enough replicas.
+    pub repaired: u64,
+}
+
+/// What became of a put.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// The key to get it by.
+    pub key: Key,
+    /// Who holds it.
+    pub acknowledgements: Acknowledgements,
+    /// What it cost.
+    pub report: Report,
+}
+
+/// What was found, verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Got<T> {
+    /// It.
+    pub value: T,
+    /// What it cost.
+    pub report: Report,
+}
+
+/// Why a value was not stored.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// The network did not take it.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The node has been shut down.
+    #[error("the node has stopped: start it again")]
+    Stopped,
+}
+
+/// Why nothing was found.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// Nodes answered, and none has it.
+    #[error("not found: {} nodes answered and none has it", .report.answered)]
+    NotFound {
+        /// What the search cost.
+        report: Report,
+    },
+    /// The search could not be made.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The node has been shut down.
+    #[error("the node has stopped: start it again")]
+    Stopped,
+}
+
+/// A watch: tells changes until this is dropped.
+pub struct Watch(Pin<Box<dyn Stream<Item = Change> + Send>>);
+
+impl Watch {
+    /// A watch that tells what `changes` does. Whatever keeps it alive must end with the stream.
+    pub fn new(changes: impl Stream<Item = Change> + Send + 'static) -> Self {
+        Self(Box::pin(changes))
+    }
+
+    /// The next change; `None`: the node has stopped, or refuses to watch this.
+    pub async fn next(&mut self) -> Option<Change> {
+        poll_fn(|context| self.0.as_mut().poll_next(context)).await
+    }
+}
+
+impl Stream for Watch {
+    type Item = Change;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}

@@ -1,0 +1,298 @@
+//! A node of Polykad's own network in this process.
+//!
+//! [`PolyNode`] is built, spawned, used and shut down. Its [`Host`] lives on the driver's task: it
+//! turns calls into commands and events into results, and hands what must survive to the disk. It
+//! never waits.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use client::poly::{Change, GetError, Got, PolyStatus, PutError, Stored};
+use client::status::Traffic;
+use client::{FindError, Key, Status};
+use kademlia::{Moment, OperationId};
+use poly::command::{Command, Event, Failure, Outcome, Progress, Report};
+use poly::contact::Peer;
+use poly::secure::Secure;
+use poly::value::{Entry, Record};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::driver;
+
+mod calls;
+mod kept;
+mod node;
+mod values;
+
+pub use node::{Builder as PolyBuilder, PolyNode};
+
+use values::Values;
+
+/// The node as it runs: the protocol behind its encryption.
+type Machine = Secure<poly::node::Node<Values>>;
+
+/// Changes that wait for the one who watches at most.
+const CHANGES: usize = 1024;
+
+/// What clients send to the node.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Begin an operation.
+    Run {
+        /// Names it from the outside; unique within the node's run.
+        ticket: u64,
+        command: Box<Command>,
+        waiter: Waiter,
+    },
+    /// Nobody waits any more.
+    Cancel(u64),
+    Status(oneshot::Sender<Status>),
+    /// Write the contacts to disk if they have changed.
+    KeepContacts,
+}
+
+/// Who waits for an operation, and for what.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    Stored(Key, oneshot::Sender<Result<Stored, PutError>>),
+    Blob(oneshot::Sender<Result<Got<Vec<u8>>, GetError>>),
+    Record(oneshot::Sender<Result<Got<Record>, GetError>>),
+    Entries(oneshot::Sender<Result<Got<Vec<Entry>>, GetError>>),
+    Nodes(oneshot::Sender<Result<Got<Vec<Peer>>, GetError>>),
+    Pong(oneshot::Sender<Result<Got<Peer>, GetError>>),
+    Joined(oneshot::Sender<Result<Got<Vec<Peer>>, FindError>>),
+    /// Changes of what is watched; it ends when the receiver is gone.
+    Watch(mpsc::Sender<Change>),
+}
+
+/// Stands between a node and those who use it.
+#[derive(Debug)]
+pub(crate) struct Host {
+    clock: Clock,
+    listen: Vec<SocketAddr>,
+    disk: Option<Disk>,
+    running: BTreeMap<OperationId, Running>,
+    tickets: BTreeMap<u64, OperationId>,
+    /// Changes that a watcher did not keep up with.
+    untold: u64,
+    /// The contacts last written to disk.
+    contacts: Vec<Peer>,
+}
+
+#[derive(Debug)]
+struct Running {
+    ticket: u64,
+    waiter: Waiter,
+}
+
+impl Host {
+    pub(crate) fn new(clock: Clock, listen: Vec<SocketAddr>, disk: Option<Disk>) -> Self {
+        Self {
+            clock,
+            listen,
+            disk,
+            running: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            untold: 0,
+            contacts: Vec::new(),
+        }
+    }
+
+    /// Writes contacts to disk if they have changed.
+    pub(crate) fn keep(&mut self, node: &Machine) {
+        let Some(disk) = &self.disk else { return };
+        let contacts: Vec<_> = node.inner().contacts().take(kept::MAX_CONTACTS).collect();
+        // Those of an earlier run are worth more than none.
+        if !contacts.is_empty() && contacts != self.contacts {
+            disk.set(kept::CONTACTS, &kept::encode_contacts(&contacts));
+            self.contacts = contacts;
+        }
+    }
+
+    fn status(&self, view: &driver::View<'_, Machine>) -> Status {
+        let node = view.protocol.inner().status(view.now);
+        let counters = view.counters;
+        let mut status = Status::default();
+        status.uptime = view.now.since(Moment::START);
+        status.listen.clone_from(&self.listen);
+        status.disk = self.disk.as_ref().map(Disk::status);
+        status.poly = Some(poly_status(&node, view.protocol));
+        status.traffic = Traffic {
+            received: counters.received,
+            received_bytes: counters.received_bytes,
+            sent: counters.sent,
+            sent_bytes: counters.sent_bytes,
+        };
+        status.dropped.oversized = counters.oversized;
+        status.dropped.send_full = counters.send_full;
+        status.dropped.send_failed = counters.send_failed;
+        status.dropped.malformed = node.counters.malformed + view.protocol.counters().malformed;
+        status.dropped.rate_limited = view.protocol.counters().limited;
+        status.dropped.untold = self.untold;
+        status.dropped.unpersisted = self.disk.as_ref().map_or(0, Disk::lost);
+        status
+    }
+}
+
+fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
+    PolyStatus {
+        id: node.id,
+        contacts: node.contacts,
+        table: node.table.good + node.table.questionable,
+        network_size: node.network_size.map(|size| size.nodes),
+        values: node.shelf.values,
+        value_bytes: node.shelf.bytes,
+        operations: node.operations,
+        watchers: node.watchers,
+        sessions: secure.sessions(),
+        requests: node.counters.requests,
+        answers: node.counters.answers,
+        refused: node.counters.refused.iter().sum(),
+        asked: node.counters.asked,
+        forged: node.counters.forged,
+        repaired: node.counters.fetched + node.counters.given + node.counters.mended,
+    }
+}
+
+impl Waiter {
+    /// Answers with what came of the operation. Whatever does not fit what was asked is no answer
+    /// to it, and ends it as stopped.
+    fn answer(self, outcome: Outcome, report: Report) {
+        // An error of `send` means that nobody waits any more.
+        match self {
+            Self::Stored(key, sender) => {
+                let _ = sender.send(match outcome {
+                    Outcome::Stored(acknowledgements) => {
+                        Ok(Stored { key, acknowledgements, report })
+                    }
+                    Outcome::Failed(failure) => Err(failure.into()),
+                    _ => Err(PutError::Stopped),
+                });
+            }
+            Self::Blob(sender) => {
+                let _ = sender.send(found(outcome, report, |outcome| match outcome {
+                    Outcome::Blob(blob) => Some(blob.map(Into::into)),
+                    _ => None,
+                }));
+            }
+            Self::Record(sender) => {
+                let _ = sender.send(found(outcome, report, |outcome| match outcome {
+                    Outcome::Record(record) => Some(record.map(|record| *record)),
+                    _ => None,
+                }));
+            }
+            Self::Entries(sender) => {
+                let _ = sender.send(found(outcome, report, |outcome| match outcome {
+                    Outcome::Entries(entries) => Some(Some(entries)),
+                    _ => None,
+                }));
+            }
+            Self::Nodes(sender) => {
+                let _ = sender.send(found(outcome, report, |outcome| match outcome {
+                    Outcome::Nodes(nodes) => Some(Some(nodes)),
+                    _ => None,
+                }));
+            }
+            Self::Pong(sender) => {
+                let _ = sender.send(found(outcome, report, |outcome| match outcome {
+                    Outcome::Pong { peer, .. } => Some(Some(peer)),
+                    _ => None,
+                }));
+            }
+            Self::Joined(sender) => {
+                let _ = sender.send(match outcome {
+                    Outcome::Nodes(nodes) => Ok(Got { value: nodes, report }),
+                    Outcome::Failed(Failure::NobodyThere) => Err(FindError::NoContacts),
+                    Outcome::Failed(Failure::TooManyOperations { limit }) => {
+                        Err(FindError::TooManyOperations { limit })
+                    }
+                    Outcome::Failed(_) => Err(FindError::NoAnswer),
+                    _ => Err(FindError::Stopped),
+                });
+            }
+            Self::Watch(_) => {}
+        }
+    }
+}
+
+/// The result of a search: `of` picks what was looked for, `Some(None)` if there is none.
+fn found<T>(
+    outcome: Outcome,
+    report: Report,
+    of: impl FnOnce(Outcome) -> Option<Option<T>>,
+) -> Result<Got<T>, GetError> {
+    if let Outcome::Failed(failure) = outcome {
+        return Err(failure.into());
+    }
+    match of(outcome) {
+        Some(Some(value)) => Ok(Got { value, report }),
+        Some(None) => Err(GetError::NotFound { report }),
+        None => Err(GetError::Stopped),
+    }
+}
+
+impl driver::Host<Machine> for Host {
+    type Request = Request;
+    type Ticket = Option<(u64, Waiter)>;
+
+    fn request(
+        &mut self,
+        view: driver::View<'_, Machine>,
+        request: Request,
+    ) -> Option<(Command, Self::Ticket)> {
+        match request {
+            Request::Run { ticket, command, waiter } => Some((*command, Some((ticket, waiter)))),
+            Request::Cancel(ticket) => {
+                let operation = self.tickets.get(&ticket)?;
+                Some((Command::Cancel(*operation), None))
+            }
+            Request::Status(sender) => {
+                let _ = sender.send(self.status(&view));
+                None
+            }
+            Request::KeepContacts => {
+                self.keep(view.protocol);
+                let unix = self.clock.calendar().to_unix(view.now);
+                Some((Command::SetClock(unix), None))
+            }
+        }
+    }
+
+    fn began(&mut self, operation: OperationId, ticket: Self::Ticket) {
+        if let Some((ticket, waiter)) = ticket {
+            self.tickets.insert(ticket, operation);
+            self.running.insert(operation, Running { ticket, waiter });
+        }
+    }
+
+    fn event(&mut self, _: Moment, event: Event) {
+        match event {
+            Event::Progress(operation, Progress::Changed(change)) => {
+                if let Some(Running { waiter: Waiter::Watch(changes), .. }) =
+                    self.running.get(&operation)
+                {
+                    let full =
+                        matches!(changes.try_send(change), Err(mpsc::error::TrySendError::Full(_)));
+                    self.untold += u64::from(full);
+                }
+            }
+            Event::Done(operation, outcome, report) => {
+                if let Some(Running { ticket, waiter }) = self.running.remove(&operation) {
+                    self.tickets.remove(&ticket);
+                    waiter.answer(outcome, report);
+                }
+            }
+            Event::PutComplete(_, acknowledgements) => {
+                let holders = acknowledgements.stored.len();
+                tracing::debug!(holders, "a put is complete");
+            }
+            Event::Progress(..) => {}
+        }
+    }
+
+    fn knows(&self, protocol: &Machine, address: SocketAddr) -> bool {
+        protocol.knows(address)
+    }
+}

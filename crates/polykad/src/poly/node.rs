@@ -1,0 +1,403 @@
+//! A node of the network `poly`: built, spawned on the runtime, used, shut down.
+
+use core::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::poly::Poly;
+use client::{Client, FindError, Key, Mainline, Operation, Status, StatusError};
+use kademlia::Moment;
+use kademlia::limit::RateLimit;
+use poly::contact::Peer;
+use poly::node::{Node as Inner, Settings};
+use poly::secure::{GateSettings, Secure, SecureConfig};
+use poly::value::SigningKey;
+use poly::wire::MAX_BULK_BYTES;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::calls::Caller;
+use super::values::Values;
+use super::{Host, Machine, Request, kept};
+use crate::bootstrap::{self, Entry, Joins};
+use crate::bulk::Bulk;
+use crate::clock::{Clock, unix_seconds};
+use crate::disk::{Disk, Opened};
+use crate::driver::{Driver, Handle};
+use crate::node::{SpawnError, bind, random_seed};
+use crate::socket::Socket;
+
+/// The UDP port listened on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 7654;
+
+/// The name of the public network.
+pub const PUBLIC_NETWORK: &str = "polykad";
+
+/// The data file.
+const FILE: &str = "poly.redb";
+
+/// When contacts are first written to disk, and, with pauses that grow by a quarter each, how
+/// seldom in the end.
+const KEEP_CONTACTS_FIRST: Duration = Duration::from_secs(1);
+const KEEP_CONTACTS_EVERY: Duration = Duration::from_mins(1);
+
+/// A node of the network `poly` in this process: a [`Client`]. Cheap to clone; when the last clone
+/// is dropped, the node stops.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use client::poly::{GetOptions, Poly, PutOptions};
+///
+/// let node = polykad::PolyNode::builder().spawn().await?;
+/// let put = node.put(b"hello".to_vec(), PutOptions::default()).await?;
+/// println!("{} nodes hold it", put.acknowledgements.stored.len());
+/// let got = node.get(put.key, GetOptions::default()).await?;
+/// assert_eq!(got.value, b"hello");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PolyNode {
+    inner: Arc<Running>,
+}
+
+struct Running {
+    caller: Caller,
+    id: Key,
+    listen: Vec<SocketAddr>,
+    /// Whether the driver has ended and the disk is written.
+    ended: watch::Receiver<bool>,
+    /// Tasks that serve the node but would not end with it.
+    helpers: Vec<AbortHandle>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.caller.handle().stop();
+        for helper in &self.helpers {
+            helper.abort();
+        }
+    }
+}
+
+impl fmt::Debug for PolyNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolyNode")
+            .field("id", &self.inner.id)
+            .field("listen", &self.inner.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PolyNode {
+    /// Begins to describe a node.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.inner.caller
+    }
+
+    /// Its id: an Ed25519 public key, proven to everyone it talks with.
+    pub fn id(&self) -> Key {
+        self.inner.id
+    }
+
+    /// The addresses it listens on, ports filled in.
+    pub fn listen(&self) -> &[SocketAddr] {
+        &self.inner.listen
+    }
+
+    /// Waits until the node has joined its network or has failed to; at once if it remembers
+    /// contacts of an earlier run, or has no address to join through. Operations wait for this by
+    /// themselves.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn joined(&self) -> Result<(), FindError> {
+        Ok(self.inner.caller.joined().await?)
+    }
+
+    /// Joins through further addresses, beside those given before; returns how many nodes are near.
+    ///
+    /// # Errors
+    /// None of them answered.
+    pub async fn join(&self, addresses: Vec<SocketAddr>) -> Result<usize, FindError> {
+        self.inner.caller.join(addresses).await
+    }
+
+    /// Stops the node and writes to disk what is not there yet. All clones are of no use
+    /// afterwards.
+    pub async fn shutdown(&self) {
+        self.inner.caller.handle().stop();
+        // An error means that the runtime has dropped the driver: it has ended as well.
+        let _ = self.inner.ended.clone().wait_for(|ended| *ended).await;
+    }
+}
+
+impl Client for PolyNode {
+    fn status(&self) -> Operation<Result<Status, StatusError>> {
+        let caller = self.inner.caller.clone();
+        Box::pin(async move { Ok(caller.look_at(Request::Status).await?) })
+    }
+
+    fn mainline(&self) -> Option<&dyn Mainline> {
+        None
+    }
+
+    fn poly(&self) -> Option<&dyn Poly> {
+        Some(self)
+    }
+}
+
+/// Describes a node of `poly` to be spawned.
+#[derive(Clone, Default)]
+pub struct Builder {
+    listen: Vec<SocketAddr>,
+    bootstrap: Vec<Entry>,
+    data_dir: Option<PathBuf>,
+    seed: Option<[u8; 32]>,
+    secret_key: Option<[u8; 32]>,
+    network: Option<String>,
+    shared_key: Option<[u8; 32]>,
+    rate_limit: Option<Option<RateLimit>>,
+    client: bool,
+}
+
+impl fmt::Debug for Builder {
+    /// Without the keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listen", &self.listen)
+            .field("bootstrap", &self.bootstrap)
+            .field("data_dir", &self.data_dir)
+            .field("network", &self.network)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Listens on this UDP address; port 0 lets the system choose. Once for each address family at
+    /// most. Without any: on port [`DEFAULT_PORT`] of all addresses of this machine.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// Joins through this node; may be repeated.
+    #[must_use]
+    pub fn bootstrap(mut self, address: SocketAddr) -> Self {
+        self.bootstrap.push(Entry::Address(address));
+        self
+    }
+
+    /// Joins through the nodes that this host name stands for; may be repeated.
+    #[must_use]
+    pub fn bootstrap_host(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.bootstrap.push(Entry::Host(host.into(), port));
+        self
+    }
+
+    /// Keeps identity, contacts and values in this folder, which is made if missing. Without it
+    /// they are gone when the node stops.
+    #[must_use]
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(folder.into());
+        self
+    }
+
+    /// Takes part in the network of this name; nodes of differently named ones do not understand
+    /// each other. Without it: [`PUBLIC_NETWORK`].
+    #[must_use]
+    pub fn network(mut self, name: impl Into<String>) -> Self {
+        self.network = Some(name.into());
+        self
+    }
+
+    /// Takes part in a private network: whoever does not have this key gets no byte.
+    #[must_use]
+    pub fn shared_key(mut self, key: [u8; 32]) -> Self {
+        self.shared_key = Some(key);
+        self
+    }
+
+    /// Has this Ed25519 secret key, whose public key is its id. A key kept on disk goes before.
+    #[must_use]
+    pub fn secret_key(mut self, key: [u8; 32]) -> Self {
+        self.secret_key = Some(key);
+        self
+    }
+
+    /// Limits what one host or subnet may ask; `None`: no limit, for load tests. On by default.
+    #[must_use]
+    pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Self {
+        self.rate_limit = Some(limit);
+        self
+    }
+
+    /// Asks but holds nothing, and stays out of others' tables: for a node that others can't reach.
+    #[must_use]
+    pub fn client(mut self, client: bool) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// Draws the node's key and all its randomness from this seed, for repeatable tests. Nobody may
+    /// know it of a node that is attacked. Must be new for every run.
+    #[must_use]
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Starts the node on the current tokio runtime. It runs until shut down or dropped.
+    ///
+    /// # Errors
+    /// An address or the data folder can't be used.
+    pub async fn spawn(mut self) -> Result<PolyNode, SpawnError> {
+        let sockets = self.bind()?;
+        let listen: Vec<_> = sockets.iter().map(Socket::local).collect();
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => random_seed()?,
+        };
+        let clock = Clock::start();
+        let identity = self.secret_key.unwrap_or_else(|| derived(&seed, "identity"));
+        let kept = match self.data_dir.take() {
+            None => Kept { identity, contacts: Vec::new(), disk: None },
+            Some(folder) => {
+                let opened = tokio::task::spawn_blocking(move || open(&folder, identity)).await;
+                opened.map_err(|_| SpawnError::RuntimeEnds)??
+            }
+        };
+        let (known, keeps) = (kept.contacts.len(), kept.disk.is_some());
+        let machine = self.machine(&kept, &listen, clock, &seed);
+        let id = machine.id();
+        let host = Host::new(clock, listen.clone(), kept.disk);
+        let (driver, handle) = Driver::new(machine, host, clock, sockets);
+        let bulk = Bulk::new(&kept.identity, MAX_BULK_BYTES, derived(&seed, "bulk"))?;
+        let (end, ended) = watch::channel(false);
+        tokio::spawn(drive(driver.with_carrier(bulk), end));
+
+        let (join, joined) = watch::channel(known > 0 || self.bootstrap.is_empty());
+        let caller = Caller::new(handle.clone(), joined);
+        let joining = bootstrap::keep_joined(caller.clone(), self.bootstrap, join);
+        let mut helpers = vec![tokio::spawn(joining).abort_handle()];
+        if keeps {
+            helpers.push(tokio::spawn(keep_contacts(handle)).abort_handle());
+        }
+        Ok(PolyNode { inner: Arc::new(Running { caller, id, listen, ended, helpers }) })
+    }
+
+    fn machine(
+        &self,
+        kept: &Kept,
+        listen: &[SocketAddr],
+        clock: Clock,
+        seed: &[u8; 32],
+    ) -> Machine {
+        let identity = SigningKey::from_bytes(&kept.identity);
+        let id = Key::new(identity.verifying_key().to_bytes());
+        let unix_start = clock.calendar().to_unix(Moment::START);
+        let mut settings = Settings::new(id, unix_start);
+        settings.v4 = listen.iter().any(SocketAddr::is_ipv4);
+        settings.v6 = listen.iter().any(SocketAddr::is_ipv6);
+        settings.client = self.client;
+        let mut secure = SecureConfig {
+            shared_key: self.shared_key,
+            started_unix_ms: Some(unix_start * 1000),
+            ..SecureConfig::default()
+        };
+        if let Some(name) = &self.network {
+            secure.network = name.clone().into_bytes();
+        }
+        if let Some(limit) = self.rate_limit {
+            settings.rate_limit = limit;
+            if limit.is_none() {
+                secure.gate = UNLIMITED;
+            }
+        }
+        let mut node = Inner::with_store(settings, derived(seed, "node"), Values::in_memory());
+        node.restore_contacts(kept.contacts.iter().copied());
+        Secure::new(node, &identity, secure, derived(seed, "secure"))
+    }
+
+    fn bind(&self) -> Result<Vec<Socket>, SpawnError> {
+        for v6 in [false, true] {
+            let mut family = self.listen.iter().filter(|address| address.is_ipv6() == v6);
+            if let (Some(&first), Some(&second)) = (family.next(), family.next()) {
+                return Err(SpawnError::TwoOfOneFamily { first, second });
+            }
+        }
+        if !self.listen.is_empty() {
+            return self.listen.iter().map(|address| bind(*address)).collect();
+        }
+        let mut sockets = vec![bind((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT).into())?];
+        match bind((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT).into()) {
+            Ok(socket) => sockets.push(socket),
+            // Nobody asked for it by name, and a machine may have no IPv6.
+            Err(error) => tracing::info!(%error, "going without IPv6"),
+        }
+        Ok(sockets)
+    }
+}
+
+/// For load tests.
+const UNLIMITED: GateSettings =
+    GateSettings { incoming: None, outgoing: None, handshakes_per_second: u32::MAX };
+
+/// What an earlier run left, or what this one begins with.
+struct Kept {
+    identity: [u8; 32],
+    contacts: Vec<Peer>,
+    disk: Option<Disk>,
+}
+
+/// Opens the data folder. `identity` is kept if there is none yet.
+fn open(folder: &Path, identity: [u8; 32]) -> Result<Kept, SpawnError> {
+    let opened = Opened::open(folder, FILE, unix_seconds())?;
+    let before = opened.state(kept::SECRET_KEY)?;
+    let before = before.and_then(|key| <[u8; 32]>::try_from(key).ok());
+    let contacts = opened.state(kept::CONTACTS)?.unwrap_or_default();
+    let contacts = kept::decode_contacts(&contacts).take(kept::MAX_CONTACTS).collect();
+    let disk = opened.start()?;
+    if before.is_none() {
+        disk.set(kept::SECRET_KEY, &identity);
+    }
+    Ok(Kept { identity: before.unwrap_or(identity), contacts, disk: Some(disk) })
+}
+
+/// A seed for one purpose, of which others tell nothing.
+fn derived(seed: &[u8; 32], purpose: &str) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("polykad poly 1 node seeds");
+    hasher.update(seed);
+    hasher.update(purpose.as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+/// Runs the driver to its end, then writes what is worth keeping.
+async fn drive(driver: Driver<Machine, Host>, end: watch::Sender<bool>) {
+    let (machine, mut host) = driver.run().await;
+    // Dropping the host waits for the disk.
+    let kept = tokio::task::spawn_blocking(move || host.keep(&machine)).await;
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the last contacts were not kept");
+    }
+    end.send_replace(true);
+}
+
+/// Has the contacts written to disk now and then, and the clock told.
+async fn keep_contacts(handle: Handle<Request>) {
+    let mut pause = KEEP_CONTACTS_FIRST;
+    loop {
+        tokio::time::sleep(pause).await;
+        if handle.send(Request::KeepContacts).await.is_err() {
+            return;
+        }
+        pause = KEEP_CONTACTS_EVERY.min(pause * 5 / 4);
+    }
+}
