@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Key;
+use client::http::Address as DaemonAddress;
 use polykad::networks::mainline::Salt;
 
 use crate::parse::{self, Endpoint, Samples, Target};
@@ -44,8 +45,18 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Run a node until ctrl-c or SIGTERM
     Serve(ServeOptions),
-    /// Use BitTorrent's Mainline DHT: a node joins for this one command
+    /// Use BitTorrent's Mainline DHT, through the running daemon or a node for this one command
     Mainline(MainlineOptions),
+    /// How the running daemon is doing
+    Status(DaemonOptions),
+    /// The contacts of the running daemon, nearest first
+    Peers(DaemonOptions),
+    /// The ids of the running daemon
+    Id(DaemonOptions),
+    /// The running daemon at a glance, live in the terminal
+    Top(TopOptions),
+    /// Configuration files
+    Config(ConfigOptions),
     /// Simulate networks of up to millions of the real nodes, as a scenario file says
     Sim(SimOptions),
 }
@@ -100,10 +111,84 @@ pub(crate) struct Replay {
     pub(crate) at: Duration,
 }
 
+/// Which daemon to ask.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  polykad status
+  polykad peers --daemon http://127.0.0.1:6880 --json
+
+Start a daemon with `polykad serve --http`.")]
+pub(crate) struct DaemonOptions {
+    #[command(flatten)]
+    pub(crate) daemon: DaemonOption,
+}
+
+/// Where the daemon is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DaemonOption {
+    /// The daemon's HTTP address. Default: as a daemon with the same `POLYKAD_DATA` says, else
+    /// 127.0.0.1:6880
+    #[arg(long, global = true, value_name = "URL", env = "POLYKAD_DAEMON", hide_env_values = true)]
+    #[arg(help_heading = "Daemon")]
+    pub(crate) daemon: Option<DaemonAddress>,
+
+    /// The daemon's token. Default: as a daemon with the same `POLYKAD_DATA` says
+    #[arg(long, global = true, value_name = "TOKEN", env = "POLYKAD_HTTP_TOKEN")]
+    #[arg(hide_env_values = true, help_heading = "Daemon")]
+    pub(crate) token: Option<String>,
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
+  polykad top --every 500ms
+
+Ctrl-c ends it. Piped, it prints one line each time.")]
+pub(crate) struct TopOptions {
+    #[command(flatten)]
+    pub(crate) daemon: DaemonOption,
+
+    /// How often to look
+    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = parse::span)]
+    pub(crate) every: Duration,
+
+    /// How often to look before ending. Default: until ctrl-c
+    #[arg(long, value_name = "N")]
+    pub(crate) times: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct ConfigOptions {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Write a configuration file that documents itself
+    #[command(after_help = "\
+Examples:
+  polykad config init polykad.toml
+  polykad config init -              print it")]
+    Init {
+        /// The file to make; `-`: standard output
+        file: PathBuf,
+    },
+    /// Check a configuration file; mistakes are told with their line
+    #[command(after_help = "Example:\n  polykad config check polykad.toml")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
   polykad demo --nodes 100
+  polykad demo --http           with the dashboard at http://127.0.0.1:6880/
 
 All of it is real: every node has a UDP socket on a loopback address of its own,
 and every number shown is measured. The same seed gives the same ids, values and
@@ -126,6 +211,11 @@ pub(crate) struct DemoOptions {
     /// Don't pause between the acts for people to follow
     #[arg(long)]
     pub(crate) fast: bool,
+
+    /// Show the dashboard of one of the nodes, and stay until ctrl-c. Default: at 127.0.0.1:6880
+    #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
+    #[arg(num_args = 0..=1, default_missing_value = "127.0.0.1:6880")]
+    pub(crate) http: Option<SocketAddr>,
 }
 
 #[derive(Args, Debug)]
@@ -134,12 +224,13 @@ pub(crate) struct DemoOptions {
 Examples:
   polykad serve
   polykad serve --listen 0.0.0.0:6881 --data /var/lib/polykad
+  polykad serve --http                        dashboard at http://127.0.0.1:6880/
   polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap
 
 The last one begins a network of your own. Flags go before the environment
 (POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP, POLYKAD_DATA,
-POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_CONFIG), and the environment
-before the configuration file.")]
+POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_HTTP, POLYKAD_CONFIG), and the
+environment before the configuration file; `polykad config init` writes one.")]
 pub(crate) struct ServeOptions {
     /// Which network to take part in; may be repeated
     #[arg(long, value_name = "NAME", value_enum, default_values_t = [Network::Mainline])]
@@ -174,6 +265,9 @@ pub(crate) struct ServeOptions {
     #[arg(long)]
     pub(crate) read_only: bool,
 
+    #[command(flatten)]
+    pub(crate) http: HttpOptions,
+
     /// Don't report on stderr how the node is doing
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -181,6 +275,35 @@ pub(crate) struct ServeOptions {
     /// How often to report
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse::span)]
     pub(crate) status_every: Duration,
+}
+
+/// The daemon's HTTP side.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HttpOptions {
+    /// Serve API, dashboard and metrics at this TCP address. Default without one: 127.0.0.1:6880
+    #[arg(long, value_name = "IP:PORT", value_parser = parse::address, help_heading = "HTTP")]
+    #[arg(num_args = 0..=1, default_missing_value = "127.0.0.1:6880")]
+    pub(crate) http: Option<SocketAddr>,
+
+    /// Serve everybody beyond loopback without a token
+    #[arg(long, help_heading = "HTTP")]
+    pub(crate) http_insecure: bool,
+
+    /// File with the token that requests must send; made if missing
+    #[arg(long, value_name = "FILE", help_heading = "HTTP")]
+    pub(crate) http_token_file: Option<PathBuf>,
+
+    /// A host name that requests may name, beside localhost and addresses; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "HTTP")]
+    pub(crate) http_host: Vec<String>,
+
+    /// An origin of other pages that may use the API, `*` for all; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', help_heading = "HTTP")]
+    pub(crate) http_origin: Vec<String>,
+
+    /// Answer what reads alone: for gateways open to the public
+    #[arg(long, help_heading = "HTTP")]
+    pub(crate) http_read_only: bool,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -193,7 +316,10 @@ pub(crate) enum Network {
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Example, against a node of your own:
-  polykad mainline put 'hello' --bootstrap 127.0.0.1:6881 --no-default-bootstrap")]
+  polykad mainline put 'hello' --bootstrap 127.0.0.1:6881 --no-default-bootstrap
+
+Commands go through the running daemon (`polykad serve --http`) if there is one; with
+--bootstrap, --no-default-bootstrap or --listen a node joins for the one command.")]
 pub(crate) struct MainlineOptions {
     #[command(flatten)]
     pub(crate) join: JoinOptions,
@@ -218,6 +344,9 @@ pub(crate) struct JoinOptions {
     #[arg(long, global = true, value_name = "IP:PORT", value_parser = parse::address)]
     #[arg(value_delimiter = ',', help_heading = "Joining")]
     pub(crate) listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) daemon: DaemonOption,
 
     /// When to give up: seconds, or a number with ms, s, m or h
     #[arg(long, global = true, value_name = "SPAN")]

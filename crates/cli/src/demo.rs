@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::args::DemoOptions;
 use crate::failure::Failure;
+use crate::gateway::Serving;
 use crate::node::interrupted;
 use crate::output::{Output, count, hex, millis, short_span};
 use crate::terminal::Paint;
@@ -30,6 +31,8 @@ mod stage;
 const AT_A_TIME: usize = 4;
 /// A lookup that takes longer has failed, so that the demo ends whatever happens.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the survivors read while the dashboard stays.
+const READ_EVERY: Duration = Duration::from_millis(150);
 
 /// What the demo found out; the object of `--json`.
 #[derive(Serialize)]
@@ -63,14 +66,44 @@ struct Loss {
 }
 
 pub(crate) async fn run(options: DemoOptions, output: Output) -> Result<(), Failure> {
+    let show = tokio::select! {
+        result = play(&options, output) => result?,
+        () = interrupted() => {
+            return Err(Failure::failed("interrupted; nothing is left behind"));
+        }
+    };
+    let Some(Show { network, plan, serving }) = show else { return Ok(()) };
+    output.line(format!("The dashboard stays at {}/ until ctrl-c.", serving.url()))?;
     tokio::select! {
-        result = play(&options, output) => result,
-        () = interrupted() => Err(Failure::failed("interrupted; nothing is left behind")),
+        () = go_on(&network, &plan) => {}
+        () = interrupted() => {}
+    }
+    serving.stop().await;
+    Ok(())
+}
+
+/// What goes on after the curtain, for those who look at the dashboard.
+struct Show {
+    network: Network,
+    plan: Plan,
+    serving: Serving,
+}
+
+/// The survivors read the values, one after the other, for as long as anybody looks.
+async fn go_on(network: &Network, plan: &Plan) {
+    let [_, readers] = &plan.readers;
+    let reads = plan.values.iter().zip(readers).cycle();
+    for (value, reader) in reads {
+        if let Ok(read) = network.read(*reader, value) {
+            // Nothing depends on it but what is seen.
+            let _ = timeout(PATIENCE, read).await;
+        }
+        tokio::time::sleep(READ_EVERY).await;
     }
 }
 
 /// The acts, in order.
-async fn play(options: &DemoOptions, output: Output) -> Result<(), Failure> {
+async fn play(options: &DemoOptions, output: Output) -> Result<Option<Show>, Failure> {
     let started = Instant::now();
     let plan = Plan::draw(options.seed, options.nodes, options.values)?;
     let title = format!(
@@ -82,6 +115,10 @@ async fn play(options: &DemoOptions, output: Output) -> Result<(), Failure> {
     let mut network = Network::default();
     network.start(&plan, &mut stage).await?;
     network.join(&mut stage).await?;
+    let serving = match options.http {
+        Some(listen) => network.serve(&plan, listen, &mut stage).await?,
+        None => None,
+    };
     stage.pause(800).await;
     let (put, holders) = put_all(&network, &plan, &mut stage).await?;
     stage.pause(800).await;
@@ -105,7 +142,8 @@ async fn play(options: &DemoOptions, output: Output) -> Result<(), Failure> {
         lost: network.explain(&lost, &plan, &holders),
         elapsed_ms: millis(started.elapsed()),
     };
-    report(&findings, output, stage)
+    report(&findings, output, stage)?;
+    Ok(serving.map(|serving| Show { network, plan, serving }))
 }
 
 /// Puts every value from one node; returns who stores each.

@@ -16,7 +16,14 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
     let filter = filter.or(standard.as_deref()).unwrap_or(match command {
         Command::Serve(_) => "warn",
         // One command, one answer: its failures are told by the command itself.
-        Command::Mainline(_) | Command::Demo(_) | Command::Sim(_) => "off",
+        Command::Mainline(_)
+        | Command::Status(_)
+        | Command::Peers(_)
+        | Command::Id(_)
+        | Command::Top(_)
+        | Command::Config(_)
+        | Command::Demo(_)
+        | Command::Sim(_) => "off",
     });
     let filter: Targets = filter.parse().map_err(|error| {
         Failure::wrong_use(format!(

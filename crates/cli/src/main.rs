@@ -8,8 +8,11 @@
 use std::process::ExitCode;
 
 mod args;
+mod config;
+mod daemon;
 mod demo;
 mod failure;
+mod gateway;
 mod key_file;
 mod logs;
 mod mainline;
@@ -19,6 +22,7 @@ mod parse;
 mod serve;
 mod sim;
 mod terminal;
+mod top;
 mod wrong_use;
 
 use args::{Arguments, Command};
@@ -43,9 +47,14 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     // is many.
     let mut runtime = match arguments.command {
         Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
-        Command::Serve(_) | Command::Mainline(_) | Command::Sim(_) => {
-            tokio::runtime::Builder::new_current_thread()
-        }
+        Command::Serve(_)
+        | Command::Mainline(_)
+        | Command::Status(_)
+        | Command::Peers(_)
+        | Command::Id(_)
+        | Command::Top(_)
+        | Command::Config(_)
+        | Command::Sim(_) => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = runtime
         .enable_all()
@@ -56,6 +65,11 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
             Command::Demo(options) => demo::run(options, output).await,
             Command::Serve(options) => serve::run(options, output).await,
             Command::Mainline(options) => mainline::run(options, output).await,
+            Command::Status(options) => daemon::status(&options.daemon, output).await,
+            Command::Peers(options) => daemon::peers(&options.daemon, output).await,
+            Command::Id(options) => daemon::id(&options.daemon, output).await,
+            Command::Top(options) => top::run(&options, output).await,
+            Command::Config(options) => config::run(&options.command, output),
             Command::Sim(options) => sim::run(&options, output),
         }
     });

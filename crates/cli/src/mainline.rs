@@ -1,15 +1,18 @@
-//! The commands of `polykad mainline`: each joins BitTorrent's DHT for one task, and leaves.
+//! The commands of `polykad mainline`: each goes through the running daemon, or joins BitTorrent's
+//! DHT for one task and leaves.
 //!
 //! What can be wrong with the arguments is found before joining. Field names of the JSON objects
 //! are stable; `docs/mainline.md` lists them.
 
 use std::time::Duration;
 
+use client::http::Daemon;
 use client::{Key, Mainline, NodeContact, Report};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::args::{JoinOptions, MainlineCommand, MainlineOptions};
+use crate::daemon;
 use crate::failure::Failure;
 use crate::node::{self, Joined, Through};
 use crate::output::{Output, hex, millis, short_span};
@@ -21,12 +24,18 @@ mod find;
 mod item;
 mod sample;
 
-/// A node that has joined for one command.
+/// What a command works through: the running daemon, or a node that has joined for it alone.
 pub(crate) struct Session {
-    joined: Joined,
+    through: Behind,
     output: Output,
     started: Instant,
     timeout: Duration,
+}
+
+/// See [`Session`].
+enum Behind {
+    Node(Joined),
+    Daemon(Daemon),
 }
 
 pub(crate) async fn run(options: MainlineOptions, output: Output) -> Result<(), Failure> {
@@ -92,13 +101,24 @@ impl Session {
     ) -> Result<Self, Failure> {
         let started = Instant::now();
         let timeout = options.timeout;
-        let join = node::join(options, through);
-        let joined = timeout_at(started + timeout, join).await.map_err(|_| late(timeout))??;
-        Ok(Self { joined, output, started, timeout })
+        let open = async {
+            if !node::wants_its_own(options)
+                && let Some(daemon) = daemon::find(&options.daemon).await?
+            {
+                output.note(format!("through the daemon at {}", daemon.address()));
+                return Ok(Behind::Daemon(daemon));
+            }
+            Ok::<_, Failure>(Behind::Node(node::join(options, through).await?))
+        };
+        let through = timeout_at(started + timeout, open).await.map_err(|_| late(timeout))??;
+        Ok(Self { through, output, started, timeout })
     }
 
     fn mainline(&self) -> &dyn Mainline {
-        self.joined.mainline()
+        match &self.through {
+            Behind::Node(joined) => joined.mainline(),
+            Behind::Daemon(daemon) => daemon,
+        }
     }
 
     fn elapsed(&self) -> Duration {

@@ -6,7 +6,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use client::status::FamilyStatus;
 use client::{Client, FindError, Mainline, Status};
-use polykad::config::{ConfigError, Layer};
+use polykad::config::{ConfigError, HttpLayer, Layer};
 use polykad::{Builder, DEFAULT_HOSTS, Node, SpawnError};
 
 use crate::args::{JoinOptions, ServeOptions};
@@ -26,6 +26,15 @@ pub(crate) enum Through {
 #[derive(Clone)]
 pub(crate) struct Joined {
     node: Node,
+}
+
+/// Whether a command is to have a node of its own, whatever daemon runs.
+pub(crate) fn wants_its_own(options: &JoinOptions) -> bool {
+    let names = ["POLYKAD_BOOTSTRAP", "POLYKAD_NO_DEFAULT_BOOTSTRAP"];
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let by_flag =
+        !options.bootstrap.is_empty() || options.no_default_bootstrap || !options.listen.is_empty();
+    options.daemon.daemon.is_none() && (by_flag || names.into_iter().any(is_set))
 }
 
 /// Starts a node for one command: it asks, but others need not keep it in mind (BEP 43).
@@ -88,7 +97,9 @@ fn families(layer: &Layer) -> Result<Vec<bool>, Failure> {
 }
 
 /// Starts a node that serves, and says how many it joins through.
-pub(crate) async fn serve(options: &ServeOptions) -> Result<(Joined, usize), Failure> {
+pub(crate) async fn serve(
+    options: &ServeOptions,
+) -> Result<(Joined, usize, Option<HttpLayer>), Failure> {
     let flags = Layer {
         listen: (!options.listen.is_empty()).then(|| options.listen.clone()),
         bootstrap: entries(&options.bootstrap),
@@ -96,6 +107,7 @@ pub(crate) async fn serve(options: &ServeOptions) -> Result<(Joined, usize), Fai
         data: options.data.clone(),
         no_rate_limit: options.no_rate_limit.then_some(true),
         read_only: options.read_only.then_some(true),
+        http: crate::gateway::layer(&options.http),
         ..Layer::default()
     };
     let mut layer = flags.over(Layer::from_env()?);
@@ -108,7 +120,7 @@ pub(crate) async fn serve(options: &ServeOptions) -> Result<(Joined, usize), Fai
         _ => DEFAULT_HOSTS.len(),
     };
     let node = layer.builder()?.spawn().await?;
-    Ok((Joined { node }, given + default))
+    Ok((Joined { node }, given + default, layer.http))
 }
 
 fn config_in_environment() -> Option<std::path::PathBuf> {
@@ -140,6 +152,11 @@ impl Joined {
 
     pub(crate) async fn status(&self) -> Result<Status, Failure> {
         Ok(self.node.status().await.map_err(|_| FindError::Stopped)?)
+    }
+
+    /// The node for a gateway.
+    pub(crate) fn client(&self) -> std::sync::Arc<dyn Client> {
+        std::sync::Arc::new(self.node.clone())
     }
 
     /// Waits until the first try to join has ended, well or badly.

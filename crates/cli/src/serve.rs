@@ -10,17 +10,24 @@ use tokio::time::{Instant, interval_at};
 
 use crate::args::ServeOptions;
 use crate::failure::Failure;
+use crate::gateway::{Serving, notify};
 use crate::node::{self, Joined, interrupted, sides};
 use crate::output::{Output, complain, count, hex, short_span};
 
 pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Failure> {
     // From here on a signal ends the node in order.
     let mut stop = core::pin::pin!(interrupted());
-    let (node, entries) = tokio::select! {
+    let (node, entries, http) = tokio::select! {
         started = node::serve(&options) => started?,
         () = &mut stop => return Ok(()),
     };
-    introduce(&node.status().await?, output)?;
+    let status = node.status().await?;
+    let folder = status.disk.as_ref().map(|disk| disk.folder.clone());
+    let gateway = match http {
+        Some(http) => Serving::start(&http, node.client(), folder).await?,
+        None => None,
+    };
+    introduce(&status, gateway.as_ref(), output)?;
     let watch = async {
         tell_joined(&node, entries, output).await?;
         memory::release_code();
@@ -33,12 +40,16 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
     if result.is_ok() {
         output.line("stopping")?;
     }
+    notify("STOPPING=1");
+    if let Some(gateway) = gateway {
+        gateway.stop().await;
+    }
     node.shutdown().await;
     result
 }
 
 /// Who the node is, and where it listens.
-fn introduce(status: &Status, output: Output) -> Result<(), Failure> {
+fn introduce(status: &Status, gateway: Option<&Serving>, output: Output) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Object {
         version: &'static str,
@@ -47,6 +58,8 @@ fn introduce(status: &Status, output: Output) -> Result<(), Failure> {
         id_v4: Option<String>,
         id_v6: Option<String>,
         data: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        http: Option<String>,
     }
     output.line(format!(
         "polykad {}, a node of BitTorrent's Mainline DHT",
@@ -63,6 +76,10 @@ fn introduce(status: &Status, output: Output) -> Result<(), Failure> {
         Some(disk) => format!("  data       {}, with {keeps}", disk.folder.display()),
         None => "  data       none is kept; --data DIR would keep it".to_owned(),
     })?;
+    if let Some(gateway) = gateway {
+        output.line(format!("  dashboard  {}/", gateway.url()))?;
+        output.line(format!("  access     {}", gateway.access()))?;
+    }
     let id = |wanted| {
         sides(status).iter().find(|(family, _)| *family == wanted).map(|(_, side)| hex(&side.id))
     };
@@ -73,6 +90,7 @@ fn introduce(status: &Status, output: Output) -> Result<(), Failure> {
         id_v4: id("IPv4"),
         id_v6: id("IPv6"),
         data: status.disk.as_ref().map(|disk| disk.folder.display().to_string()),
+        http: gateway.map(Serving::url),
     })
 }
 
@@ -108,6 +126,7 @@ async fn tell_joined(node: &Joined, entries: usize, output: Output) -> Result<()
             None => format!("  seen as    not known yet on {family}: too few others have told"),
         })?;
     }
+    notify("READY=1");
     output.line("ready; ctrl-c stops it")
 }
 

@@ -16,6 +16,12 @@ use serde::Deserialize;
 
 use crate::node::{Builder, Node};
 
+mod http;
+mod template;
+
+pub use http::HttpLayer;
+pub use template::TEMPLATE;
+
 /// What one source says; `None`: nothing.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +42,8 @@ pub struct Layer {
     pub read_only: Option<bool>,
     /// How long an operation may take.
     pub deadline_ms: Option<u64>,
+    /// The daemon's HTTP API, dashboard and metrics; nothing is served without it.
+    pub http: Option<HttpLayer>,
 }
 
 /// What one source says of the rate limit.
@@ -146,6 +154,7 @@ impl Layer {
             rate_limit: (rate_limit != RateLimitLayer::default()).then_some(rate_limit),
             read_only: flag("POLYKAD_READ_ONLY")?,
             deadline_ms: number("POLYKAD_DEADLINE_MS")?,
+            http: HttpLayer::from_variables(&text)?,
         })
     }
 
@@ -165,6 +174,10 @@ impl Layer {
             rate_limit,
             read_only: self.read_only.or(below.read_only),
             deadline_ms: self.deadline_ms.or(below.deadline_ms),
+            http: match (self.http, below.http) {
+                (Some(http), Some(below)) => Some(http.over(below)),
+                (http, below) => http.or(below),
+            },
         }
     }
 

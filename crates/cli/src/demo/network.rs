@@ -4,6 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use client::{GetError, Key, Mainline, NodeContact, Operation, Report};
+use polykad::config::HttpLayer;
 use tokio::time::{Instant, sleep};
 
 use super::picture::Actor;
@@ -11,6 +12,7 @@ use super::plan::{Plan, Value};
 use super::stage::Stage;
 use super::{Copies, Loss};
 use crate::failure::Failure;
+use crate::gateway::Serving;
 use crate::node::{self, Joined};
 use crate::output::{hex, short_span};
 
@@ -64,6 +66,24 @@ impl Network {
         let which = if cfg!(target_os = "linux") { "addresses" } else { "ports" };
         let took = short_span(started.elapsed());
         stage.end(true, &format!("{count} nodes on {count} loopback {which}, {took}"))
+    }
+
+    /// Shows the dashboard of a node that will survive.
+    pub(super) async fn serve(
+        &self,
+        plan: &Plan,
+        listen: SocketAddr,
+        stage: &mut Stage,
+    ) -> Result<Option<Serving>, Failure> {
+        let survivor = (0..self.nodes.len()).find(|node| !plan.victims.contains(node));
+        let node = self.node(survivor.unwrap_or(0))?;
+        let http = HttpLayer { listen: Some(listen), ..HttpLayer::default() };
+        let serving = Serving::start(&http, node.joined.client(), None).await?;
+        if let Some(serving) = &serving {
+            stage.begin("show", 1)?;
+            stage.end(true, &format!("the dashboard of one node at {}/", serving.url()))?;
+        }
+        Ok(serving)
     }
 
     /// Waits until every node knows enough others.

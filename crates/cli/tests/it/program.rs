@@ -91,7 +91,7 @@ impl Server {
 
     /// Waits until so many nodes are found through this one: it asks a newcomer back before it
     /// tells others of it.
-    fn knows(&self, size: usize) {
+    pub(crate) fn knows(&self, size: usize) {
         let target = "00".repeat(20);
         for _ in 0..100 {
             let found = self.mainline(&["find-node", &target, "--json"]).done().json();

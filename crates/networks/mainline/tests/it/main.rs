@@ -16,5 +16,6 @@ mod network;
 mod quirks;
 mod random;
 mod raw;
+mod trace;
 mod vectors;
 mod world;

@@ -1,0 +1,126 @@
+//! The running daemon: found by commands that can go through it, and asked how it is doing.
+
+use std::path::PathBuf;
+
+use client::http::json::{Contact, Status as StatusObject};
+use client::http::{Address, DEFAULT_ADDRESS, Daemon, Unreachable};
+use client::{Client, Mainline};
+use serde_json::json;
+
+use crate::args::DaemonOption;
+use crate::failure::Failure;
+use crate::gateway::{FILE, Whereabouts};
+use crate::node::sides;
+use crate::output::{Output, count, hex, short_span};
+
+/// The running daemon; `None`: there is none, and nobody named one.
+pub(crate) async fn find(options: &DaemonOption) -> Result<Option<Daemon>, Failure> {
+    let known = remembered();
+    let token = options.token.clone().or_else(|| known.as_ref().and_then(|k| k.token.clone()));
+    if let Some(address) = &options.daemon {
+        return Ok(Some(Daemon::connect(address.clone(), token).await?));
+    }
+    let file = known.and_then(|known| known.url.parse().ok());
+    let default = Address::from(core::net::SocketAddr::from(DEFAULT_ADDRESS));
+    for address in file.into_iter().chain([default]) {
+        match Daemon::connect(address, token.clone()).await {
+            Ok(daemon) => return Ok(Some(daemon)),
+            // It is there, and says what is wrong: better told than passed over.
+            Err(error @ Unreachable::Refused { .. }) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// What a daemon has left in the data folder.
+fn remembered() -> Option<Whereabouts> {
+    let folder = std::env::var_os("POLYKAD_DATA").filter(|folder| !folder.is_empty())?;
+    let text = std::fs::read(PathBuf::from(folder).join(FILE)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// The running daemon, which there must be.
+pub(crate) async fn must_find(options: &DaemonOption) -> Result<Daemon, Failure> {
+    find(options).await?.ok_or_else(|| {
+        Failure::failed(format!(
+            "no daemon at http://{DEFAULT_ADDRESS}: start one with `polykad serve --http`, or name \
+             it with --daemon URL"
+        ))
+    })
+}
+
+impl From<Unreachable> for Failure {
+    fn from(error: Unreachable) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+/// `polykad status`.
+pub(crate) async fn status(options: &DaemonOption, output: Output) -> Result<(), Failure> {
+    let daemon = must_find(options).await?;
+    let status = daemon.status().await.map_err(|_| client::FindError::Stopped)?;
+    output.object(&StatusObject::from(&status))?;
+    output.line(format!("daemon   {}, up {}", daemon.address(), short_span(status.uptime)))?;
+    for (family, side) in sides(&status) {
+        let size = side.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
+        let seen = side.external.map_or("not known".to_owned(), |address| address.to_string());
+        output.line(format!("{family}     id {}", hex(&side.id)))?;
+        output.line(format!("         {}{size}, seen as {seen}", count(side.good, "contact")))?;
+    }
+    for address in &status.listen {
+        output.line(format!("listens  {address}, UDP"))?;
+    }
+    if let Some(mainline) = &status.mainline {
+        output.line(format!(
+            "stores   {} of {}, {}",
+            count(mainline.peers, "peer"),
+            count(mainline.info_hashes, "torrent"),
+            count(mainline.items, "value")
+        ))?;
+        let messages = mainline.messages;
+        output.line(format!(
+            "queries  {} received, {} answered, {} refused, {} over the limit",
+            messages.queries, messages.answers, messages.errors, status.dropped.rate_limited
+        ))?;
+        output.line(format!(
+            "requests {} sent, {} answered",
+            messages.requests, messages.responses
+        ))?;
+    }
+    let traffic = status.traffic;
+    output.line(format!("traffic  {} datagrams in, {} out", traffic.received, traffic.sent))
+}
+
+/// `polykad peers`.
+pub(crate) async fn peers(options: &DaemonOption, output: Output) -> Result<(), Failure> {
+    let daemon = must_find(options).await?;
+    let status = daemon.status().await.map_err(|_| client::FindError::Stopped)?;
+    let mut contacts = daemon.contacts().await.map_err(|_| client::FindError::Stopped)?;
+    let me = sides(&status).first().map(|(_, side)| side.id).unwrap_or_default();
+    contacts.sort_by_key(|known| me.distance(&known.contact.id));
+    let objects: Vec<Contact> = contacts.iter().map(Contact::from).collect();
+    output.object(&json!({ "contacts": objects }))?;
+    for known in &contacts {
+        let state = if known.failures == 0 { "answers" } else { "silent" };
+        output.line(format!(
+            "{} {:<22} {:>8}  known {:>8}  {state}",
+            hex(&known.contact.id),
+            known.contact.address.to_string(),
+            short_span(known.rtt),
+            short_span(known.known_for)
+        ))?;
+    }
+    output.note(count(contacts.len(), "contact"));
+    Ok(())
+}
+
+/// `polykad id`.
+pub(crate) async fn id(options: &DaemonOption, output: Output) -> Result<(), Failure> {
+    let daemon = must_find(options).await?;
+    let status = daemon.status().await.map_err(|_| client::FindError::Stopped)?;
+    let sides = sides(&status);
+    let id = |wanted| sides.iter().find(|(name, _)| *name == wanted).map(|(_, side)| hex(&side.id));
+    output.object(&json!({ "id_v4": id("IPv4"), "id_v6": id("IPv6") }))?;
+    sides.iter().try_for_each(|(family, side)| output.line(format!("{} {family}", hex(&side.id))))
+}
