@@ -215,6 +215,8 @@ enum Job {
     Push { slot: crate::value::Slot, tries: u8 },
     /// To compare and exchange with another holder.
     Repair,
+    /// Is a contact back that was lost?
+    Lost,
     /// To hand over what is no longer ours: the slot.
     HandOver(crate::value::Slot),
     /// Whatever comes of it: replicas mended, copies cached, leases given up.
@@ -273,7 +275,7 @@ impl<S: Store> Node<S> {
 
     /// Brings in contacts of an earlier run; call before the node is driven.
     pub fn restore_contacts(&mut self, contacts: impl IntoIterator<Item = Peer>) {
-        let contacts = contacts.into_iter().filter(|peer| peer.is_proven());
+        let contacts = contacts.into_iter().filter(Peer::is_proven);
         let contacts: Vec<_> = contacts.map(|peer| peer.contact()).collect();
         for contact in &contacts {
             if self.reaches(contact) && contact.key != self.settings.id {
@@ -350,7 +352,7 @@ impl<S: Store> Node<S> {
         }
         let works_for = |job: &Job| match job {
             Job::Step(id) | Job::Aside(id) | Job::Ping(id) => self.operations.contains_key(id),
-            Job::Push { .. } | Job::Repair | Job::HandOver(_) | Job::Nothing => true,
+            Job::Push { .. } | Job::Repair | Job::Lost | Job::HandOver(_) | Job::Nothing => true,
         };
         if !self.errands.values().all(|errand| works_for(&errand.job)) {
             return Err("a request works for no operation");

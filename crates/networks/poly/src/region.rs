@@ -70,6 +70,8 @@ pub struct Census {
     first: SizeEstimate,
     /// The radius in use.
     radius: Option<Radius>,
+    /// The step it stands for.
+    step: Option<f64>,
 }
 
 impl Census {
@@ -97,20 +99,30 @@ impl Census {
         self.radius.unwrap_or(Radius::ALL)
     }
 
-    /// Follows the estimate once it has moved by an eighth: a radius that trembles would move
-    /// values at its edge to and fro.
+    /// Follows the estimate in steps, and once it has left a step by a fair part: so most nodes
+    /// have the same radius, and values at its edge are not moved to and fro.
     fn settle(&mut self) {
         let Some(size) = self.size() else { return };
-        let new = Radius::of(REGION_NODES, size.nodes + 1.0);
-        let old = self.radius.unwrap_or(Radius::new(0));
-        if new.bits().abs_diff(old.bits()) > old.bits() / 8 {
-            self.radius = Some(new);
+        let step = STEPS * (size.nodes + 1.0).log2();
+        if self.step.is_none_or(|old| (step - old).abs() > LEAVES_AT) {
+            let step = step.round();
+            self.step = Some(step);
+            self.radius = Some(Radius::of(REGION_NODES, (step / STEPS).exp2()));
         }
+    }
+
+    /// How many lookups say how large the network is.
+    pub fn lookups(&self) -> u32 {
+        self.estimate.lookups()
     }
 }
 
 /// Lookups after which their average is better than what our own neighbourhood says.
 const ENOUGH: u32 = 4;
+/// Steps of a size for each doubling.
+const STEPS: f64 = 4.0;
+/// How far an estimate strays from its step before the next is taken.
+const LEAVES_AT: f64 = 0.75;
 
 #[cfg(test)]
 mod tests;

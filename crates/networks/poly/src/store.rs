@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 
 use crate::value::{Kind, Slot, Version};
 
-pub use shelf::{Both, Compared, Limits, MAX_DEPTH, OVERHEAD_BYTES, Placed, Shelf, ShelfUsage};
+pub use shelf::{
+    Both, Compared, Limits, MAX_DEPTH, OVERHEAD_BYTES, Placed, Shelf, ShelfUsage, part_of,
+};
 
 /// Where the bytes of values are.
 ///

@@ -1,4 +1,5 @@
 //! How a wish goes on: whom to ask next, and whether it is over.
+#![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use std::time::Duration;
 
@@ -80,17 +81,12 @@ impl<S: Store> Node<S> {
         operation: &mut Operation,
         next: Next,
         (ask, serves): (Ask<'_>, bool),
-    ) -> bool {
-        match self.ask(now, next.contact, ask, Job::Step(id)) {
-            Some(tag) => {
-                operation.tags.push(tag);
-                operation.walk.ask(next, serves, self.slow_at(now, &next.contact));
-                true
-            }
-            None => {
-                operation.walk.cannot_ask(next);
-                false
-            }
+    ) {
+        if let Some(tag) = self.ask(now, next.contact, ask, Job::Step(id)) {
+            operation.tags.push(tag);
+            operation.walk.ask(next, serves, self.slow_at(now, &next.contact));
+        } else {
+            operation.walk.cannot_ask(next);
         }
     }
 
@@ -120,9 +116,10 @@ impl<S: Store> Node<S> {
         let is_over = is_there || operation.walk.waiting() == 0;
         if is_over {
             let nodes: Vec<Peer> = operation.walk.found().take(NODES).map(Peer::from).collect();
-            let outcome = match nodes.is_empty() {
-                true => Outcome::Failed(Failure::NobodyThere),
-                false => Outcome::Nodes(nodes),
+            let outcome = if nodes.is_empty() {
+                Outcome::Failed(Failure::NobodyThere)
+            } else {
+                Outcome::Nodes(nodes)
             };
             self.tell(now, id, operation, outcome);
         }
@@ -154,9 +151,10 @@ impl<S: Store> Node<S> {
             };
             let is_few = operation.walk.region() < MIN_HOLDERS;
             let serves = next.in_region || is_few && operation.walk.converged(MIN_HOLDERS);
-            let ask = match serves {
-                true => Ask::Watch { target, kind, lease_s, known },
-                false => Ask::Find { target, count: WAY },
+            let ask = if serves {
+                Ask::Watch { target, kind, lease_s, known }
+            } else {
+                Ask::Find { target, count: WAY }
             };
             self.ask_next(now, id, operation, next, (ask, serves));
             wanted -= usize::from(serves);
@@ -192,9 +190,10 @@ impl<S: Store> Node<S> {
             Work::List(_) => self.end_list(now, id, operation),
             Work::Blob(_) => {
                 let is_cut_off = operation.walk.answered == 0;
-                let outcome = match is_cut_off {
-                    true => Outcome::Failed(Failure::Unanswered),
-                    false => Outcome::Blob(None),
+                let outcome = if is_cut_off {
+                    Outcome::Failed(Failure::Unanswered)
+                } else {
+                    Outcome::Blob(None)
                 };
                 self.tell(now, id, operation, outcome);
             }

@@ -1,4 +1,5 @@
 //! The answering half of a node: what it tells, keeps and refuses.
+#![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use kademlia::{Address, Contact, Key, Moment};
 
@@ -64,7 +65,7 @@ impl<S: Store> Node<S> {
             }
             Ask::Find { target, count } => {
                 let answer = Answer { transaction, ..Answer::default() };
-                self.answer_with_contacts(now, from, sender, target, *count, answer);
+                self.answer_with_contacts(now, from, sender, target, *count, &answer);
             }
             Ask::Get { target, kind: Kind::Entry, count, room, offset } => {
                 let list = ListAsk { target: *target, count: *count, room: *room, offset: *offset };
@@ -82,7 +83,7 @@ impl<S: Store> Node<S> {
                 };
                 let stored = Some(u32::from(stored == Placed::Stored));
                 let answer = Answer { transaction, stored, ..Answer::default() };
-                self.answer_with_contacts(now, from, sender, &key, *count, answer);
+                self.answer_with_contacts(now, from, sender, &key, *count, &answer);
             }
             Ask::Watch { target, kind, lease_s, known } => {
                 let lease_s = self.lease(now, from, *target, *kind, *lease_s)?;
@@ -115,13 +116,13 @@ impl<S: Store> Node<S> {
         sender: Sender,
         target: &Key,
         count: u8,
-        answer: Answer<'_>,
+        answer: &Answer<'_>,
     ) {
         let near = self.near(now, to, target, count);
         let Node { outbox, scratch, .. } = self;
         let Scratch { message, v4, v6, .. } = scratch;
         let contacts = Contacts::pack(near, sender, v4, v6);
-        super::send(outbox, message, to, &Message::Answer(Answer { contacts, ..answer }));
+        super::send(outbox, message, to, &Message::Answer(Answer { contacts, ..*answer }));
     }
 
     fn near(
@@ -145,7 +146,7 @@ impl<S: Store> Node<S> {
         let transaction = request.transaction;
         let Some(head) = head else {
             let answer = Answer { transaction, ..Answer::default() };
-            self.answer_with_contacts(now, from, request.sender, &get.target, get.count, answer);
+            self.answer_with_contacts(now, from, request.sender, &get.target, get.count, &answer);
             return;
         };
         // Who found a blob needs no way to it; of records all replicas matter.
@@ -233,7 +234,7 @@ impl<S: Store> Node<S> {
             }
         }
         let (lease_s, values) = (Some(lease_s), Values::new(&scratch.values));
-        let answer = Answer { transaction, lease_s, values, ..Answer::default() };
+        let answer = Answer { transaction, values, lease_s, ..Answer::default() };
         super::send(outbox, message, to, &Message::Answer(answer));
         scratch.values.shrink_to(super::KEPT_BYTES);
     }

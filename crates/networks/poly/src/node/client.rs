@@ -1,4 +1,5 @@
 //! How a wish of the owner begins, and how it ends.
+#![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use std::time::Duration;
 
@@ -56,6 +57,19 @@ impl<S: Store> Node<S> {
         }
     }
 
+    /// Looks up our own neighbourhood by way of all contacts, not only those of the table.
+    pub(super) fn find_neighbours(&mut self, now: Moment) {
+        let id = OperationId(self.next_operation);
+        self.next_operation += 1;
+        let command = Command::FindNode(self.me());
+        let walk = Walk::new(self.me(), self.census.radius(), 1);
+        let mut operation = Operation::new(command, now, OWN_DEADLINE, walk, Work::Find);
+        operation.is_own = true;
+        self.seed(&mut operation);
+        self.keep_operation(id, operation);
+        self.advance(now, id);
+    }
+
     /// What is wrong with a command to begin with.
     fn check(&self, now: Moment, command: &Command) -> Option<Failure> {
         if let Command::Watch { kind: Kind::Blob, .. } = command {
@@ -74,14 +88,12 @@ impl<S: Store> Node<S> {
             }
             Command::Ping(peer) => {
                 let peer = *peer;
-                match self.ask(now, peer.contact(), Ask::Ping, Job::Ping(id)) {
-                    Some(tag) => operation.tags.push(tag),
-                    None => {
-                        self.tell(now, id, operation, Outcome::Failed(Failure::Unanswered));
-                        return true;
-                    }
+                let tag = self.ask(now, peer.contact(), Ask::Ping, Job::Ping(id));
+                operation.tags.extend(tag);
+                if tag.is_none() {
+                    self.tell(now, id, operation, Outcome::Failed(Failure::Unanswered));
                 }
-                return false;
+                return tag.is_none();
             }
             _ => {}
         }
@@ -132,22 +144,18 @@ impl<S: Store> Node<S> {
                 self.named.insert(contact.address, peer.id);
             }
         }
-        let contacts = peers.iter().map(|peer| peer.contact());
+        let contacts = peers.iter().map(Peer::contact);
         let reached: Vec<_> = contacts.filter(|contact| self.reaches(contact)).collect();
         self.overlay.add_bootstrap(reached.into_iter().map(|contact| contact.address));
         let join =
             if self.overlay.has_anybody() { self.overlay.join(now, &mut self.rng) } else { None };
-        match join {
-            Some(join) => {
-                operation.waits = true;
-                self.joining.push((join, id));
-                false
-            }
-            None => {
-                self.tell(now, id, operation, Outcome::Failed(Failure::NobodyThere));
-                true
-            }
+        if let Some(join) = join {
+            operation.waits = true;
+            self.joining.push((join, id));
+        } else {
+            self.tell(now, id, operation, Outcome::Failed(Failure::NobodyThere));
         }
+        join.is_none()
     }
 
     /// The lookup that an operation waited for has ended.
@@ -156,9 +164,10 @@ impl<S: Store> Node<S> {
         operation.waits = false;
         let nodes: Vec<Peer> = closest.iter().map(|contact| (*contact).into()).collect();
         if let Work::Join = operation.work {
-            let outcome = match nodes.is_empty() {
-                true => Outcome::Failed(Failure::Unanswered),
-                false => Outcome::Nodes(nodes),
+            let outcome = if nodes.is_empty() {
+                Outcome::Failed(Failure::Unanswered)
+            } else {
+                Outcome::Nodes(nodes)
             };
             self.tell(now, id, &operation, outcome);
             self.forget(&operation);
@@ -207,7 +216,9 @@ impl<S: Store> Node<S> {
         operation: &Operation,
         outcome: Outcome,
     ) {
-        self.events.push_back(Event::Done(id, outcome, operation.report(now)));
+        if !operation.is_own {
+            self.events.push_back(Event::Done(id, outcome, operation.report(now)));
+        }
     }
 
     pub(super) fn take_operation(&mut self, id: OperationId) -> Option<Operation> {
@@ -248,6 +259,8 @@ impl<S: Store> Node<S> {
     }
 }
 
+/// By when the node's own operations end.
+const OWN_DEADLINE: Duration = Duration::from_secs(15);
 /// Answers sooner than this are never slow: schedulers and wakeups cost milliseconds.
 const SLOW_MIN: Duration = Duration::from_millis(30);
 const SLOW_MAX: Duration = Duration::from_secs(2);

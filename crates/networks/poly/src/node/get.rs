@@ -116,9 +116,10 @@ impl<S: Store> Node<S> {
         if Self::is_waiting(operation) {
             return false;
         }
-        let outcome = match operation.walk.asked > 0 && operation.walk.answered == 0 {
-            true => Outcome::Failed(Failure::Unanswered),
-            false => Outcome::Blob(None),
+        let outcome = if operation.walk.asked > 0 && operation.walk.answered == 0 {
+            Outcome::Failed(Failure::Unanswered)
+        } else {
+            Outcome::Blob(None)
         };
         self.tell(now, id, operation, outcome);
         true
@@ -401,9 +402,10 @@ impl<S: Store> Node<S> {
         if let Command::ListTopic { limit, .. } = &operation.command {
             entries.truncate(*limit);
         }
-        let outcome = match is_cut_off && entries.is_empty() {
-            true => Outcome::Failed(Failure::Unanswered),
-            false => Outcome::Entries(entries),
+        let outcome = if is_cut_off && entries.is_empty() {
+            Outcome::Failed(Failure::Unanswered)
+        } else {
+            Outcome::Entries(entries)
         };
         self.tell(now, id, operation, outcome);
     }

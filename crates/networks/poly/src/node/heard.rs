@@ -70,6 +70,7 @@ impl<S: Store> Node<S> {
             }
             Job::Repair => self.repair_heard(now, &contact, answer),
             Job::HandOver(slot) => self.handed_over(&slot, answer.stored.is_some()),
+            Job::Lost => self.lost_is_back(now, &contact),
             Job::Push { .. } | Job::Nothing => {}
         }
     }
@@ -154,7 +155,7 @@ impl<S: Store> Node<S> {
                 // Who has a newer version has no need of ours.
                 self.handed_over(&slot, matches!(reply.refusal, Refusal::Older(_)));
             }
-            Job::Nothing => {}
+            Job::Lost | Job::Nothing => {}
         }
     }
 
@@ -191,7 +192,7 @@ impl<S: Store> Node<S> {
             Job::Push { slot, tries } => self.push_unanswered(now, errand, *slot, *tries),
             Job::Repair => self.repair_failed(now),
             Job::HandOver(slot) => self.handed_over(slot, false),
-            Job::Nothing => {}
+            Job::Lost | Job::Nothing => {}
         }
     }
 }

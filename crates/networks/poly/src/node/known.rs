@@ -5,7 +5,7 @@
 //! lately is. A contact that was up for long is silent for long before it is doubted (sessions are
 //! heavy-tailed: Li 2005).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use kademlia::{Contact, Distance, Key, Moment, Rtt};
@@ -17,6 +17,9 @@ use crate::contact::Endpoint;
 pub(super) struct Known {
     contacts: BTreeMap<Key, Seen>,
     budget: usize,
+    /// Contacts that were there for a while and fell silent: they may be back, or behind a broken
+    /// line. With how often they were asked since.
+    lost: VecDeque<(Contact<Endpoint>, u8)>,
 }
 
 /// What is known of a contact.
@@ -35,12 +38,16 @@ pub(super) struct Seen {
 const DOUBTED_AFTER_S: u32 = 17 * 60;
 /// Silence that is never doubted.
 const SILENCE_S: u32 = 2 * 60;
+/// Lost contacts remembered, from what age on, and how often each is asked.
+const MAX_LOST: usize = 64;
+const LOST_FROM_S: u32 = 2 * 60;
+const MAX_TRIES: u8 = 30;
 /// Contacts near a random one of which the most doubtful gives way.
 const DRAWN: usize = 8;
 
 impl Known {
     pub(super) fn new(budget: usize) -> Self {
-        Self { contacts: BTreeMap::new(), budget }
+        Self { contacts: BTreeMap::new(), budget, lost: VecDeque::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -105,9 +112,28 @@ impl Known {
             return;
         }
         seen.failures += 1;
-        if seen.failures >= 2 || seen.heard_s == 0 {
-            self.contacts.remove(&contact.key);
+        if seen.failures < 2 && seen.heard_s != 0 {
+            return;
         }
+        let was_there = seen.heard_s.saturating_sub(seen.first_s) >= LOST_FROM_S;
+        self.contacts.remove(&contact.key);
+        if was_there && self.lost.iter().all(|(lost, _)| lost.key != contact.key) {
+            self.lost.truncate(MAX_LOST - 1);
+            self.lost.push_front((*contact, 0));
+        }
+    }
+
+    /// A contact that was lost, to ask whether it is back: of those asked least the nearest to
+    /// `me`, whose values we share. Not for ever.
+    pub(super) fn next_lost(&mut self, me: &Key) -> Option<Contact<Endpoint>> {
+        let contacts = &self.contacts;
+        self.lost.retain(|(lost, _)| !contacts.get(&lost.key).is_some_and(Seen::was_heard));
+        let lost = self.lost.iter_mut();
+        let (next, tries) = lost.min_by_key(|(lost, tries)| (*tries, me.distance(&lost.key)))?;
+        *tries += 1;
+        let next = *next;
+        self.lost.retain(|(_, tries)| *tries < MAX_TRIES);
+        Some(next)
     }
 
     /// The contacts closest to a target that did not just fail, closest first.

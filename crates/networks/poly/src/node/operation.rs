@@ -1,4 +1,5 @@
 //! What a node remembers of one wish of its owner.
+#![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(super) struct Operation {
     pub(super) tags: Vec<u64>,
     /// Whether it waits for the node to join.
     pub(super) waits: bool,
+    /// Whether it is the node's own: nobody is told.
+    pub(super) is_own: bool,
 }
 
 /// What it is about, and what it has found.
@@ -123,6 +126,7 @@ impl Operation {
             asides: 0,
             tags: Vec::new(),
             waits: false,
+            is_own: false,
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! The owner is told as soon as enough have acknowledged. The rest goes on behind, and
 //! [`Event::PutComplete`] tells its end.
+#![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use kademlia::{Contact, Moment, OperationId};
 

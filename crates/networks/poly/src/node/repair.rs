@@ -13,17 +13,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use kademlia::{Contact, Moment};
+use kademlia::{Contact, Key, Moment};
 use rand_core::Rng;
 
 use super::answer::MAX_BULK;
 use super::{Job, Node};
 use crate::contact::{Endpoint, Peer};
 use crate::region::{Radius, TOLERANCE};
-use crate::store::{Both, MAX_DEPTH, Store};
+use crate::store::{Both, MAX_DEPTH, Store, part_of};
 use crate::value::Slot;
 use crate::wire::{
-    Answer, Ask, Difference, MAX_FETCHED, MAX_LISTED, PARTS, Purpose, Range, Values, write_value,
+    Answer, Ask, Difference, MAX_CONTACTS, MAX_FETCHED, MAX_LISTED, PARTS, Purpose, Range, Values,
+    write_value,
 };
 
 /// The state of repair.
@@ -31,9 +32,13 @@ use crate::wire::{
 pub(super) struct Repair {
     /// When the next comparison begins; `None` before the node has joined.
     at: Option<Moment>,
-    /// Comparisons that follow each other soon, because the node is new.
+    /// Rounds in which a newcomer only looks around, to learn how large the network is.
+    scouting: u32,
+    /// Comparisons that follow each other soon, because the node is new or was behind.
     eager: u32,
     session: Option<Session>,
+    /// A holder that had been lost, to compare with next.
+    found: Option<Contact<Endpoint>>,
     /// The mark after which the round over values outside of the region goes on.
     after: Option<u64>,
     /// What is being handed over, and how many holders have it.
@@ -62,6 +67,13 @@ enum Step {
 /// Comparisons of a newcomer, and the time between them.
 const EAGER: u32 = 6;
 const EAGER_EVERY: Duration = Duration::from_secs(3);
+/// Comparisons of one that was given something it lacked.
+const EAGER_WHEN_BEHIND: u32 = 2;
+/// Rounds of a newcomer before its first comparison, and the lookups in each.
+const SCOUTING: u32 = 3;
+const SCOUTED: u32 = 2;
+/// Lost contacts that are asked in each period whether they are back.
+const LOST_ASKED: usize = 3;
 /// A comparison that takes longer is given up.
 const SESSION_MAX: Duration = Duration::from_mins(5);
 /// Steps that wait at most: a partner cannot make us remember more.
@@ -77,6 +89,17 @@ impl Repair {
         if self.at.is_none() {
             self.at = Some(now + EAGER_EVERY / 2);
             self.eager = EAGER;
+            self.scouting = SCOUTING;
+        }
+    }
+
+    /// Something was lacking here: others may lack it too, and be asked soon.
+    fn was_behind(&mut self, now: Moment) {
+        if let Some(at) = &mut self.at
+            && self.eager == 0
+        {
+            self.eager = EAGER_WHEN_BEHIND;
+            *at = (*at).min(now + EAGER_EVERY);
         }
     }
 
@@ -104,10 +127,12 @@ impl<S: Store> Node<S> {
             return;
         }
         self.repair.at = Some(now + self.pause());
-        if self.settings.client {
+        self.look_around(now);
+        if self.settings.client || self.repair.scouting > 0 {
+            self.repair.scouting = self.repair.scouting.saturating_sub(1);
             return;
         }
-        if let Some(partner) = self.partner(now) {
+        if let Some(partner) = self.partner() {
             let radius = self.census.radius();
             let steps = VecDeque::from([Step::Compare { depth: 0, prefix: 0 }]);
             let until = now + SESSION_MAX;
@@ -119,10 +144,39 @@ impl<S: Store> Node<S> {
         self.hand_over(now);
     }
 
+    /// Asks some who fell silent whether they are back, and looks up random keys: their
+    /// neighbourhoods say how large the network is.
+    fn look_around(&mut self, now: Moment) {
+        let (me, scouts) = (self.me(), self.repair.scouting > 0);
+        if self.repair.eager == 0 || scouts {
+            for _ in 0..if scouts { SCOUTED } else { 1 } {
+                let target = Key::random(Key::BITS, &mut self.rng);
+                self.overlay.start_lookup(now, target, &mut self.rng);
+            }
+            for _ in 0..LOST_ASKED {
+                if let Some(lost) = self.known.next_lost(&me) {
+                    self.ask(now, lost, Ask::Ping, Job::Lost);
+                }
+            }
+        }
+    }
+
+    /// A contact that was lost is back. If the network was split, so are those it knows: our
+    /// neighbourhood is looked up by way of it, and what we hold compared.
+    pub(super) fn lost_is_back(&mut self, now: Moment, contact: &Contact<Endpoint>) {
+        if self.repair.found.is_none() && self.census.radius().holds(&contact.key, &self.me()) {
+            self.repair.found = Some(*contact);
+            self.find_neighbours(now);
+            self.repair.was_behind(now);
+        }
+    }
+
     /// The period with a jitter of a quarter, shorter for newcomers.
     fn pause(&mut self) -> Duration {
         let share = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
-        let period = if self.repair.eager > 0 {
+        let period = if self.repair.scouting > 0 {
+            EAGER_EVERY / 2
+        } else if self.repair.eager > 0 {
             self.repair.eager -= 1;
             EAGER_EVERY
         } else {
@@ -132,10 +186,14 @@ impl<S: Store> Node<S> {
     }
 
     /// Another holder of some of what we hold, at random.
-    fn partner(&mut self, now: Moment) -> Option<Contact<Endpoint>> {
+    fn partner(&mut self) -> Option<Contact<Endpoint>> {
+        if let Some(found) = self.repair.found.take() {
+            return Some(found);
+        }
         let me = self.me();
         let radius = self.census.radius();
-        let near = self.known.fresh(now, &me, 2 * crate::wire::MAX_CONTACTS);
+        // Also who has been silent for a while: if he is gone, another is found soon.
+        let near = self.known.closest(&me, 2 * MAX_CONTACTS);
         let mut near: Vec<_> =
             near.into_iter().filter(|contact| radius.holds(&contact.key, &me)).collect();
         if near.is_empty() {
@@ -240,9 +298,7 @@ impl<S: Store> Node<S> {
         let both = Both { us: self.settings.id, them: session.partner.key, radius: session.radius };
         let mut ours = vec![0u64; PARTS];
         for (mark, print) in self.shelf.range(unix, &both, depth, prefix) {
-            let bits = 6 * (u32::from(depth) + 1);
-            let part = (mark >> 64u32.saturating_sub(bits)) as usize % PARTS;
-            if let Some(sum) = ours.get_mut(part) {
+            if let Some(sum) = ours.get_mut(part_of(mark, depth)) {
                 *sum = sum.wrapping_add(print);
             }
         }
@@ -318,6 +374,9 @@ impl<S: Store> Node<S> {
         for carried in values.iter() {
             let kept = self.keep_from(now, from, &carried.value, carried.origin, None);
             stored += u32::from(kept == Ok(crate::store::Placed::Stored));
+        }
+        if stored > 0 {
+            self.repair.was_behind(now);
         }
         stored
     }

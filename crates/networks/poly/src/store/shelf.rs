@@ -611,9 +611,10 @@ fn span(depth: u8, prefix: u64) -> (u64, u64) {
     (from, from | u64::MAX >> bits)
 }
 
-fn part_of(mark: u64, depth: u8) -> usize {
+/// Which part of a range a mark is in.
+pub fn part_of(mark: u64, depth: u8) -> usize {
     let bits = 6 * (u32::from(depth.min(MAX_DEPTH - 1)) + 1);
-    (mark >> (64 - bits)) as usize % PARTS
+    usize::try_from(mark >> (64 - bits)).unwrap_or(0) % PARTS
 }
 
 fn check_version(

@@ -80,6 +80,7 @@ impl<'a> MapWriter<'a> {
 }
 
 /// Writing into memory cannot fail.
+#[expect(clippy::needless_pass_by_value, reason = "a result is there to be consumed")]
 fn sure<T>(result: Result<T, Error<Infallible>>) {
     debug_assert!(result.is_ok(), "writing into memory cannot fail");
 }

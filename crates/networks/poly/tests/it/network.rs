@@ -284,7 +284,7 @@ fn newcomers_get_what_is_theirs_and_nothing_else_moves() {
             put_blob(&mut world, at, &[n; 100])
         })
         .collect();
-    world.run_for(Duration::from_mins(30));
+    world.run_for(Duration::from_mins(90));
     let moved = |world: &World| -> u64 {
         let counters = world.places().into_iter().map(|p| world.node(p).status(world.now).counters);
         counters.map(|counters| counters.fetched + counters.given).sum()
@@ -304,7 +304,7 @@ fn newcomers_get_what_is_theirs_and_nothing_else_moves() {
         theirs += own.len() as u64;
     }
     let moved = moved(&world) - before;
-    assert!(moved <= theirs * 14 / 10, "{moved} values moved for {theirs}");
+    assert!(moved <= theirs * 15 / 10, "{moved} values moved for {theirs}");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn halves_write_on_their_own_and_agree_when_they_meet() {
     let places = world.populate(80);
     let old = record(&world, 1, 1, Some(b"before"));
     world.perform(places[0], Command::put_record(old.clone(), None));
-    world.run_for(Duration::from_secs(5));
+    world.run_for(Duration::from_mins(15));
     world.island = places.iter().copied().step_by(2).collect();
     world.run_for(Duration::from_mins(5));
     let (left, right) = (places[0], places[1]);
@@ -434,7 +434,7 @@ fn what_is_false_is_refused_with_its_reason_and_leaves_no_trace() {
     let mut world = World::new(18);
     let places = world.populate(10);
     let stranger = Peer::new(Key::new([9; 32]), "80.1.1.1:5000".parse().unwrap());
-    let mut refused = |world: &mut World, value: Value<'_>, expected: Option<u64>| {
+    let refused = |world: &mut World, value: Value<'_>, expected: Option<u64>| {
         let (purpose, count) = (Purpose::Keep, 0);
         let ask = Ask::Put { value: value.into(), expected, purpose, count };
         let sender = Sender { client: true, v4: true, v6: true };

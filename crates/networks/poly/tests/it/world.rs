@@ -150,7 +150,7 @@ impl World {
             places.push(self.join(through));
             self.run_for(Duration::from_millis(50));
         }
-        self.run_for(Duration::from_secs(60));
+        self.run_for(Duration::from_mins(1));
         places
     }
 

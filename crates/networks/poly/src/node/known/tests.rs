@@ -1,3 +1,10 @@
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::many_single_char_names,
+    reason = "numbers of tests are small, or cut on purpose"
+)]
+
 use super::*;
 use core::net::SocketAddr;
 use rand_chacha::ChaCha8Rng;
