@@ -26,6 +26,9 @@ use mainline::{MutableItem, Node, Salt, Settings};
 const MAX_ANSWER_BYTES: usize = 1280;
 /// Acts taken from one input: more of them find nothing that fewer do not.
 const MAX_ACTS: usize = 256;
+/// How long a node lives in one input at most, sleeping apart: living is what takes the time, and
+/// what happens in an hour begins within half of one.
+const MAX_LIVED: Duration = Duration::from_mins(30);
 /// Of the last queries of the node that were not answered yet, so many are remembered.
 const MAX_ASKED: usize = 64;
 /// Times that a node with many announcements may want to be woken within a minute.
@@ -158,6 +161,8 @@ impl Transport<Node> for Caught {
 struct Stage {
     node: Node,
     now: Moment,
+    /// How long it has lived so far, asleep not counted.
+    lived: Duration,
     asked: VecDeque<Asked>,
     /// The last token that each place was given.
     tokens: Vec<Vec<u8>>,
@@ -191,7 +196,8 @@ impl Stage {
         let node = Node::new(settings, [7; 32]);
         let now = Moment::from_micros(1);
         let (asked, announced) = (VecDeque::new(), Vec::new());
-        Self { node, now, asked, tokens, begun: 0, announced, done: 0, store }
+        let lived = Duration::ZERO;
+        Self { node, now, lived, asked, tokens, begun: 0, announced, done: 0, store }
     }
 
     fn act(&mut self, script: &mut Script<'_>) {
@@ -288,6 +294,8 @@ impl Stage {
 
     /// Time passes; the node is woken when it wants to be.
     fn pass(&mut self, span: Duration) {
+        let span = span.min(MAX_LIVED.saturating_sub(self.lived));
+        self.lived += span;
         let until = self.now + span;
         let mut at_once = 0;
         for _ in 0..MAX_WAKES_PER_MINUTE * (1 + span.as_secs() / 60) {
@@ -358,6 +366,7 @@ impl Stage {
 
     /// Everything that was begun ends.
     fn end(mut self) {
+        self.lived = Duration::ZERO;
         self.pass(Settings::default().deadline + Duration::from_secs(1));
         assert!(self.node.status(self.now).operations <= self.announced.len(), "past its deadline");
         for id in core::mem::take(&mut self.announced) {

@@ -229,13 +229,15 @@ impl Stage {
 
     /// Delivers until there is nothing left.
     fn settle(&mut self) {
-        for _ in 0..256 {
+        for _ in 0..4 * MAX_ACTS {
             if self.in_flight.is_empty() {
                 return;
             }
             self.deliver();
         }
-        panic!("two nodes do not come to rest");
+        let counters: Vec<_> = self.nodes.iter().map(Secure::counters).collect();
+        let kinds: Vec<_> = self.in_flight.iter().map(|(by, b)| (*by, b[0], b.len())).collect();
+        panic!("two nodes do not come to rest: {counters:?} {kinds:?}");
     }
 
     fn pass(&mut self, span: Duration) {

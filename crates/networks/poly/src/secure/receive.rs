@@ -345,7 +345,9 @@ impl Core {
         let attempt = self.attempts.remove(number)?;
         let Completed { sender, holds_more, answer, transport } = completed;
         let peer = attempt.to;
-        let session = Session::new(now, peer, sender, transport, true);
+        let mut session = Session::new(now, peer, sender, transport, true);
+        // A chain of challenges is slowed down, whatever causes it.
+        session.challenged = attempt.is_challenged.then_some(now);
         self.counters.completed += 1;
         self.counters.evicted += self.table.insert(now, number, session) as u64;
         self.table.end_attempt(peer, number);

@@ -180,6 +180,11 @@ impl Session {
         }
     }
 
+    /// Whether its peer has shown to hear us: it is no forged address that a flood invented.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_confirmed || self.allowance.is_none()
+    }
+
     /// Bytes that may go to an address now; `None`: any.
     pub(super) fn allowance_for(&self, address: SocketAddr) -> Option<usize> {
         match self.candidate {

@@ -10,8 +10,8 @@ use super::session::Session;
 use super::wire::Index;
 use crate::contact::Peer;
 
-/// Sessions of peers that never confirmed theirs may take this part of the table.
-const UNCONFIRMED_PART: usize = 4;
+/// Sessions of peers that have shown nothing may take this part of the table.
+const UNSETTLED_PART: usize = 4;
 /// A responder uses a session that its peer has not confirmed only after this time: until then the
 /// response may still be on its way.
 const RESPONSE_TRAVELS: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub(super) struct Table {
     max: usize,
     sessions: BTreeMap<u32, Session>,
     links: BTreeMap<(SocketAddr, Key), Link>,
-    /// Sessions by the second of their last use: confirmed ones, others.
+    /// Sessions by the second of their last use: settled ones, others.
     ages: [BTreeSet<(u64, u32)>; 2],
 }
 
@@ -62,9 +62,9 @@ impl Table {
     /// Adds a session, and gives up others if there are too many. Returns how many.
     pub(super) fn insert(&mut self, now: Moment, number: u32, mut session: Session) -> usize {
         session.used = second(now);
-        let unconfirmed = !session.is_confirmed;
+        let is_settled = session.is_settled();
         let before = self.sessions.len();
-        self.ages(session.is_confirmed).insert((session.used, number));
+        self.ages(is_settled).insert((session.used, number));
         let peer = session.peer;
         let link = self.link(peer);
         if let (Some(current), Some(other)) = (link.current, link.other) {
@@ -80,7 +80,7 @@ impl Table {
         } else {
             link.other = Some(number);
         }
-        self.shrink(unconfirmed);
+        self.shrink(is_settled);
         (before + 1).saturating_sub(self.sessions.len())
     }
 
@@ -99,18 +99,18 @@ impl Table {
         session.is_initiator == (self.own < session.peer.id)
     }
 
-    fn shrink(&mut self, unconfirmed: bool) {
-        if unconfirmed && self.ages(false).len() > (self.max / UNCONFIRMED_PART).max(1) {
+    fn shrink(&mut self, is_settled: bool) {
+        if !is_settled && self.ages(false).len() > (self.max / UNSETTLED_PART).max(1) {
             self.remove_oldest(false);
         }
         while self.sessions.len() > self.max {
-            let has_unconfirmed = !self.ages(false).is_empty();
-            self.remove_oldest(!has_unconfirmed);
+            let has_unsettled = !self.ages(false).is_empty();
+            self.remove_oldest(!has_unsettled);
         }
     }
 
-    fn remove_oldest(&mut self, confirmed: bool) {
-        if let Some(&(_, number)) = self.ages(confirmed).first() {
+    fn remove_oldest(&mut self, settled: bool) {
+        if let Some(&(_, number)) = self.ages(settled).first() {
             self.remove(number);
         }
     }
@@ -119,7 +119,7 @@ impl Table {
         let Some(session) = self.sessions.remove(&number) else {
             return;
         };
-        self.ages(session.is_confirmed).remove(&(session.used, number));
+        self.ages(session.is_settled()).remove(&(session.used, number));
         self.unlink(session.peer.address, session.peer.id, number);
         if let Some(candidate) = session.candidate {
             self.unlink(candidate.address, session.peer.id, number);
@@ -149,8 +149,8 @@ impl Table {
         let (before, used) = (session.used, second(now));
         if before != used {
             session.used = used;
-            let is_confirmed = session.is_confirmed;
-            let ages = self.ages(is_confirmed);
+            let is_settled = session.is_settled();
+            let ages = self.ages(is_settled);
             ages.remove(&(before, number));
             ages.insert((used, number));
         }
@@ -292,10 +292,10 @@ impl Table {
     /// Gives up sessions not used for `idle`. Returns how many.
     pub(super) fn expire(&mut self, now: Moment, idle: Duration) -> usize {
         let before = self.sessions.len();
-        while let Some((used, confirmed)) = self.oldest()
+        while let Some((used, settled)) = self.oldest()
             && ends(used, idle) <= now
         {
-            self.remove_oldest(confirmed);
+            self.remove_oldest(settled);
         }
         before - self.sessions.len()
     }
@@ -305,17 +305,17 @@ impl Table {
         self.oldest().map(|(used, _)| ends(used, idle))
     }
 
-    /// The second of the last use of the least used session, and whether that is confirmed.
+    /// The second of the last use of the least used session, and whether that is settled.
     fn oldest(&self) -> Option<(u64, bool)> {
-        let [confirmed, others] = &self.ages;
-        let confirmed = confirmed.first().map(|(used, _)| (*used, true));
+        let [settled, others] = &self.ages;
+        let settled = settled.first().map(|(used, _)| (*used, true));
         let others = others.first().map(|(used, _)| (*used, false));
-        confirmed.into_iter().chain(others).min()
+        settled.into_iter().chain(others).min()
     }
 
-    fn ages(&mut self, confirmed: bool) -> &mut BTreeSet<(u64, u32)> {
-        let [of_confirmed, of_others] = &mut self.ages;
-        if confirmed { of_confirmed } else { of_others }
+    fn ages(&mut self, settled: bool) -> &mut BTreeSet<(u64, u32)> {
+        let [of_settled, of_others] = &mut self.ages;
+        if settled { of_settled } else { of_others }
     }
 }
 
@@ -332,10 +332,10 @@ fn ends(used: u64, idle: Duration) -> Moment {
 impl Table {
     /// Panics if the parts do not agree.
     pub(super) fn check(&self) {
-        let [confirmed, others] = &self.ages;
-        assert_eq!(confirmed.len() + others.len(), self.sessions.len());
+        let [settled, others] = &self.ages;
+        assert_eq!(settled.len() + others.len(), self.sessions.len());
         for (number, session) in &self.sessions {
-            let ages = if session.is_confirmed { confirmed } else { others };
+            let ages = if session.is_settled() { settled } else { others };
             assert!(ages.contains(&(session.used, *number)));
             let link = self.links[&(session.peer.address, session.peer.id)];
             assert!(link.current == Some(*number) || link.other == Some(*number), "unreachable");

@@ -3,7 +3,7 @@
 use super::world::Captured;
 use super::*;
 
-fn elsewhere(host: u8) -> std::net::SocketAddr {
+fn elsewhere(host: u8) -> SocketAddr {
     ([203, 0, 113, host], 53).into()
 }
 
@@ -189,7 +189,7 @@ fn a_flood_is_bounded_and_others_still_get_through() {
     let mut world = pair(&SecureConfig { gate, max_sessions: 64, ..config() });
     for (at, bytes) in strangers(world.now, 300).into_iter().enumerate() {
         // From many addresses, as who forges them would.
-        let from = std::net::SocketAddr::from(([203, 0, at.to_le_bytes()[0], 1], 53));
+        let from = SocketAddr::from(([203, 0, at.to_le_bytes()[0], 1], 53));
         let sent = world.inject(2, from, &bytes);
         let sent: usize = sent.iter().map(|datagram| datagram.bytes.len()).sum();
         assert!(sent <= bytes.len());
