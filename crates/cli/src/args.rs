@@ -11,6 +11,14 @@ use client::Key;
 use client::http::Address as DaemonAddress;
 use polykad::networks::mainline::Salt;
 
+mod poly;
+
+pub(crate) use poly::{
+    AuthorOptions, GetBlobOptions, PolyJoinOptions, PolyServeOptions, PutBlobOptions,
+    RecordCommand, RecordOptions, StoreOptions, TopicCommand, TopicOptions, WatchOptions,
+    WhichNetwork,
+};
+
 use crate::parse::{self, Endpoint, Samples, Target};
 
 /// A distributed hash table: any node stores or finds the value for a key, and nobody is in charge.
@@ -22,6 +30,7 @@ Start here:
   polykad demo                  a whole network here: it loses nodes, not values
   polykad serve                 take part in BitTorrent's Mainline DHT
   polykad mainline put 'hello'  store a value in it
+  polykad serve --network poly  take part in Polykad's own network
 
 Exit codes: 0 done, 1 not found or failed, 2 wrong use.")]
 pub(crate) struct Arguments {
@@ -45,6 +54,16 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Run a node until ctrl-c or SIGTERM
     Serve(ServeOptions),
+    /// Store a value of any bytes in Polykad's own network; prints its key
+    Put(PutBlobOptions),
+    /// Find a value of Polykad's own network; writes it to stdout as it is
+    Get(GetBlobOptions),
+    /// Mutable values of Polykad's own network, signed by their authors
+    Record(RecordOptions),
+    /// Topics of Polykad's own network: many authors, one name
+    Topic(TopicOptions),
+    /// Print changes of a record or topic as they happen
+    Watch(WatchOptions),
     /// Use BitTorrent's Mainline DHT, through the running daemon or a node for this one command
     Mainline(MainlineOptions),
     /// How the running daemon is doing
@@ -225,6 +244,7 @@ Examples:
   polykad serve
   polykad serve --listen 0.0.0.0:6881 --data /var/lib/polykad
   polykad serve --http                        dashboard at http://127.0.0.1:6880/
+  polykad serve --network poly --listen 0.0.0.0:7654 --data /var/lib/polykad
   polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap
 
 The last one begins a network of your own. Flags go before the environment
@@ -264,6 +284,9 @@ pub(crate) struct ServeOptions {
     /// Ask, but never answer: for nodes that others can't reach (BEP 43)
     #[arg(long)]
     pub(crate) read_only: bool,
+
+    #[command(flatten)]
+    pub(crate) poly: PolyServeOptions,
 
     #[command(flatten)]
     pub(crate) http: HttpOptions,
@@ -310,6 +333,7 @@ pub(crate) struct HttpOptions {
 pub(crate) enum Network {
     // No doc comment: it would spread the help of all of `serve` over twice the lines.
     Mainline,
+    Poly,
 }
 
 #[derive(Args, Debug)]

@@ -165,8 +165,8 @@ fn read_token(path: &Path) -> Result<String, Failure> {
                 return Ok(token.to_owned());
             }
             Err(Failure::wrong_use(format!(
-                "{name} holds no token: write one line of {LEAST_TOKEN_BYTES} letters and digits or \
-                 more, or delete the file to have one made"
+                "{name} holds no token: write one line of {LEAST_TOKEN_BYTES} letters and digits \
+                 or more, or delete the file to have one made"
             )))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -19,6 +19,7 @@ mod mainline;
 mod node;
 mod output;
 mod parse;
+mod poly;
 mod serve;
 mod sim;
 mod terminal;
@@ -49,6 +50,11 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
         Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
         Command::Serve(_)
         | Command::Mainline(_)
+        | Command::Put(_)
+        | Command::Get(_)
+        | Command::Record(_)
+        | Command::Topic(_)
+        | Command::Watch(_)
         | Command::Status(_)
         | Command::Peers(_)
         | Command::Id(_)
@@ -65,6 +71,11 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
             Command::Demo(options) => demo::run(options, output).await,
             Command::Serve(options) => serve::run(options, output).await,
             Command::Mainline(options) => mainline::run(options, output).await,
+            Command::Put(options) => poly::put(options, output).await,
+            Command::Get(options) => poly::get(options, output).await,
+            Command::Record(options) => poly::record(options.command, output).await,
+            Command::Topic(options) => poly::topic(options.command, output).await,
+            Command::Watch(options) => poly::watch(options, output).await,
             Command::Status(options) => daemon::status(&options.daemon, output).await,
             Command::Peers(options) => daemon::peers(&options.daemon, output).await,
             Command::Id(options) => daemon::id(&options.daemon, output).await,

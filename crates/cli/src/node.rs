@@ -7,11 +7,12 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use client::status::FamilyStatus;
 use client::{Client, FindError, Mainline, Status};
 use polykad::config::{ConfigError, HttpLayer, Layer};
-use polykad::{Builder, DEFAULT_HOSTS, Node, SpawnError};
+use polykad::{Builder, DEFAULT_HOSTS, Node, Nodes, PolyBuilder, PolyNode, SpawnError};
 
-use crate::args::{JoinOptions, ServeOptions};
+use crate::args::{JoinOptions, Network, PolyServeOptions, ServeOptions};
 use crate::failure::Failure;
 use crate::parse::Endpoint;
+use crate::poly::named;
 
 /// Whom a command's node talks to first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,10 +97,10 @@ fn families(layer: &Layer) -> Result<Vec<bool>, Failure> {
     Ok([false, true].into_iter().filter(|&v6| may_have(v6)).collect())
 }
 
-/// Starts a node that serves, and says how many it joins through.
+/// Starts the nodes that serve, and says how many they join through.
 pub(crate) async fn serve(
     options: &ServeOptions,
-) -> Result<(Joined, usize, Option<HttpLayer>), Failure> {
+) -> Result<(Nodes, usize, Option<HttpLayer>), Failure> {
     let flags = Layer {
         listen: (!options.listen.is_empty()).then(|| options.listen.clone()),
         bootstrap: entries(&options.bootstrap),
@@ -119,8 +120,53 @@ pub(crate) async fn serve(
         Some(true) => 0,
         _ => DEFAULT_HOSTS.len(),
     };
-    let node = layer.builder()?.spawn().await?;
-    Ok((Joined { node }, given + default, layer.http))
+    let has_poly = options.network.contains(&Network::Poly);
+    if !options.network.contains(&Network::Mainline) {
+        let http = layer.http.clone();
+        let (node, entries) = serve_poly(options, layer, true).await?;
+        return Ok((node.into(), entries, http));
+    }
+    let (mut entries, http) = (given + default, layer.http.clone());
+    let mut nodes = Nodes::from(layer.clone().builder()?.spawn().await?);
+    if has_poly {
+        let (node, more) = serve_poly(options, layer, false).await?;
+        nodes.poly = Some(node);
+        entries += more;
+    }
+    Ok((nodes, entries, http))
+}
+
+/// Starts the node of Polykad's own network. If it is `alone`, what is said of no network in
+/// particular is said of it.
+async fn serve_poly(
+    options: &ServeOptions,
+    layer: Layer,
+    alone: bool,
+) -> Result<(PolyNode, usize), Failure> {
+    let PolyServeOptions { poly_listen, poly_bootstrap, which } = &options.poly;
+    let mut builder = named(PolyNode::builder(), which)?.client(layer.read_only == Some(true));
+    let mut listen = poly_listen.clone();
+    let mut entries: Vec<Endpoint> = poly_bootstrap.clone();
+    if alone {
+        if listen.is_empty() {
+            listen = layer.listen.unwrap_or_default();
+        }
+        for entry in layer.bootstrap.unwrap_or_default() {
+            entries.push(entry.parse().map_err(|_| ConfigError::Bootstrap { entry })?);
+        }
+    }
+    builder = listen.into_iter().fold(builder, PolyBuilder::listen);
+    builder = entries.iter().fold(builder, |builder, entry| match entry {
+        Endpoint::Address(address) => builder.bootstrap(*address),
+        Endpoint::Name { host, port } => builder.bootstrap_host(host, *port),
+    });
+    if let Some(folder) = layer.data {
+        builder = builder.data_dir(folder);
+    }
+    if layer.no_rate_limit == Some(true) {
+        builder = builder.rate_limit(None);
+    }
+    Ok((builder.spawn().await?, entries.len()))
 }
 
 fn config_in_environment() -> Option<std::path::PathBuf> {

@@ -7,6 +7,8 @@ use core::str::FromStr;
 use std::time::Duration;
 
 use client::Key;
+use client::poly::Quorum;
+use client::poly::value::MAX_LIFETIME_S;
 use polykad::networks::mainline::Salt;
 use polykad::networks::mainline::magnet::Magnet;
 use polykad::networks::mainline::wire::Id;
@@ -159,6 +161,37 @@ pub(crate) fn public_key(text: &str) -> Result<[u8; 32], String> {
     unhex(text)
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| "a public key consists of hexadecimal digits, 0-9 and a-f, alone".to_owned())
+}
+
+/// Reads a key of Polykad's own network: 64 hexadecimal digits.
+pub(crate) fn key(text: &str) -> Result<Key, String> {
+    let digits = text.chars().count();
+    if digits != 64 {
+        return Err(format!("a key has 64 hexadecimal digits, not {digits}"));
+    }
+    let bytes = unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes
+        .map(Key::new)
+        .ok_or_else(|| "a key consists of hexadecimal digits, 0-9 and a-f, alone".to_owned())
+}
+
+/// Reads how long a value is to live: 30 days at most.
+pub(crate) fn lifetime(text: &str) -> Result<Duration, String> {
+    let span = span(text)?;
+    let most = Duration::from_secs(MAX_LIFETIME_S.into());
+    if span > most || span.as_secs() == 0 {
+        return Err("a lifetime lies between 1s and 30d".into());
+    }
+    Ok(span)
+}
+
+/// Reads how many nodes must acknowledge.
+pub(crate) fn quorum(text: &str) -> Result<Quorum, String> {
+    if text == "all" {
+        return Ok(Quorum::All);
+    }
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.map(Quorum::Count).ok_or_else(|| "write a number from 1 to 255, or all".to_owned())
 }
 
 /// Reads a salt: the text's bytes, at most 64.

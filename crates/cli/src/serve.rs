@@ -1,18 +1,19 @@
 //! `polykad serve`: a node that runs until it is told to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use client::Status;
 use client::status::{Dropped, MainlineStatus};
-use polykad::memory;
+use client::{Client, FindError, Status};
+use polykad::{Nodes, memory};
 use serde::Serialize;
 use tokio::time::{Instant, interval_at};
 
 use crate::args::ServeOptions;
 use crate::failure::Failure;
 use crate::gateway::{Serving, notify};
-use crate::node::{self, Joined, interrupted, sides};
-use crate::output::{Output, complain, count, hex, short_span};
+use crate::node::{self, interrupted, sides};
+use crate::output::{Output, complain, count, hex, hex_bytes, short_span};
 
 pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Failure> {
     // From here on a signal ends the node in order.
@@ -21,10 +22,10 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
         started = node::serve(&options) => started?,
         () = &mut stop => return Ok(()),
     };
-    let status = node.status().await?;
+    let status = status_of(&node).await?;
     let folder = status.disk.as_ref().map(|disk| disk.folder.clone());
     let gateway = match http {
-        Some(http) => Serving::start(&http, node.client(), folder).await?,
+        Some(http) => Serving::start(&http, Arc::new(node.clone()), folder).await?,
         None => None,
     };
     introduce(&status, gateway.as_ref(), output)?;
@@ -48,6 +49,10 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
     result
 }
 
+async fn status_of(node: &Nodes) -> Result<Status, Failure> {
+    Ok(node.status().await.map_err(|_| FindError::Stopped)?)
+}
+
 /// Who the node is, and where it listens.
 fn introduce(status: &Status, gateway: Option<&Serving>, output: Output) -> Result<(), Failure> {
     #[derive(Serialize)]
@@ -57,21 +62,30 @@ fn introduce(status: &Status, gateway: Option<&Serving>, output: Output) -> Resu
         listen: Vec<String>,
         id_v4: Option<String>,
         id_v6: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id_poly: Option<String>,
         data: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         http: Option<String>,
     }
-    output.line(format!(
-        "polykad {}, a node of BitTorrent's Mainline DHT",
-        env!("CARGO_PKG_VERSION")
-    ))?;
+    let networks = match (&status.mainline, &status.poly) {
+        (Some(_), Some(_)) => "a node of BitTorrent's Mainline DHT and of Polykad's own network",
+        (None, Some(_)) => "a node of Polykad's own network",
+        (_, None) => "a node of BitTorrent's Mainline DHT",
+    };
+    output.line(format!("polykad {}, {networks}", env!("CARGO_PKG_VERSION")))?;
     for (family, side) in sides(status) {
         output.line(format!("  id         {} on {family}", hex(&side.id)))?;
     }
     for address in &status.listen {
         output.line(format!("  listens    {address}, UDP"))?;
     }
-    let keeps = status.mainline.as_ref().map(kept).unwrap_or_default();
+    if let Some(poly) = &status.poly {
+        output.line(format!("  id         {} on poly", hex_bytes(poly.id.as_bytes())))?;
+    }
+    let mut keeps: Vec<String> = status.mainline.iter().map(kept).collect();
+    keeps.extend(status.poly.iter().map(|poly| count(poly.values, "value")));
+    let keeps = keeps.join(", ");
     output.line(match &status.disk {
         Some(disk) => format!("  data       {}, with {keeps}", disk.folder.display()),
         None => "  data       none is kept; --data DIR would keep it".to_owned(),
@@ -89,6 +103,7 @@ fn introduce(status: &Status, gateway: Option<&Serving>, output: Output) -> Resu
         listen: status.listen.iter().map(ToString::to_string).collect(),
         id_v4: id("IPv4"),
         id_v6: id("IPv6"),
+        id_poly: status.poly.as_ref().map(|poly| hex_bytes(poly.id.as_bytes())),
         data: status.disk.as_ref().map(|disk| disk.folder.display().to_string()),
         http: gateway.map(Serving::url),
     })
@@ -106,10 +121,11 @@ fn kept(mainline: &MainlineStatus) -> String {
 }
 
 /// How many contacts it has found, and how others see it.
-async fn tell_joined(node: &Joined, entries: usize, output: Output) -> Result<(), Failure> {
+async fn tell_joined(node: &Nodes, entries: usize, output: Output) -> Result<(), Failure> {
     node.joined().await?;
-    let status = node.status().await?;
+    let status = status_of(node).await?;
     let contacts: usize = sides(&status).iter().map(|(_, side)| side.good).sum();
+    let contacts = contacts + status.poly.as_ref().map_or(0, |poly| poly.contacts);
     if contacts > 0 {
         output.line(format!("  joined     {}", count(contacts, "contact")))?;
     } else if entries == 0 {
@@ -131,16 +147,16 @@ async fn tell_joined(node: &Joined, entries: usize, output: Output) -> Result<()
 }
 
 /// Tells now and then how the node is doing.
-async fn report_on(node: &Joined, options: &ServeOptions) -> Result<(), Failure> {
+async fn report_on(node: &Nodes, options: &ServeOptions) -> Result<(), Failure> {
     if options.quiet {
         return core::future::pending().await;
     }
     let every = options.status_every;
     let mut ticks = interval_at(Instant::now() + every, every);
-    let mut before = node.status().await?;
+    let mut before = status_of(node).await?;
     loop {
         ticks.tick().await;
-        let now = node.status().await?;
+        let now = status_of(node).await?;
         complain(&status_line(&before, &now));
         before = now;
     }
@@ -154,6 +170,11 @@ fn status_line(before: &Status, now: &Status) -> String {
         parts.push(format!("{}{size} on {family}", count(side.good, "contact")));
     }
     parts.extend(now.mainline.as_ref().map(kept));
+    if let Some(poly) = &now.poly {
+        let size = poly.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
+        parts.push(format!("{}{size} on poly", count(poly.contacts, "contact")));
+        parts.push(count(poly.values, "value"));
+    }
     let span = now.uptime.saturating_sub(before.uptime).max(Duration::from_millis(1));
     let rate = |now: u64, before: u64| per_second(now.saturating_sub(before), span);
     parts.push(format!(

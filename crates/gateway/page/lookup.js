@@ -150,7 +150,7 @@ class Play {
       `Done in ${cost.elapsed_ms.toFixed(1)} ms: ${cost.hops} hop${cost.hops === 1 ? "" : "s"}, ` +
       `${cost.asked} asked, ${cost.answered} answered${has}. The circles are the closest to the key.`;
     const ms = cost.elapsed_ms < 10 ? cost.elapsed_ms.toFixed(1) : cost.elapsed_ms.toFixed(0);
-    space.caption(`${ms} ms`, `${cost.hops} hops, ${cost.answered} answers`);
+    space.caption(`${ms} ms`, `${cost.hops} hop${cost.hops === 1 ? "" : "s"}, ${cost.answered} answers`);
     document.dispatchEvent(new CustomEvent("lookup-done"));
   }
 }

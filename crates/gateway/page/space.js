@@ -68,7 +68,7 @@ function drawBack() {
 function paint(contact, slowest) {
   if (contact.failures > 0) return "var(--silent)";
   const share = Math.round(100 * Math.min(1, Math.sqrt(contact.rtt_ms / slowest)));
-  return `color-mix(in hsl, var(--slow) ${share}%, var(--fast))`;
+  return `color-mix(in oklch, var(--slow) ${share}%, var(--fast))`;
 }
 
 /** A curve between two places, bent towards the centre. */

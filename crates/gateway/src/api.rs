@@ -91,6 +91,12 @@ pub(crate) enum Refusals {
     Late(#[to_schema] Problem),
 }
 
+/// Bytes as they are
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes bodies; the bodies themselves are bytes")]
+pub(crate) struct Raw(Vec<u8>);
+
 /// A key in a path: 40 hexadecimal digits.
 pub(crate) fn key(text: &str) -> Result<Key, Fault> {
     client::id::parse(text).map_err(|error| Fault::bad_request(format!("'{text}': {error}")))

@@ -18,7 +18,7 @@ use sha1::{Digest, Sha1};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::Refusals;
+use crate::api::{Raw, Refusals};
 use crate::app::App;
 use crate::problem::{Fault, Segment};
 
@@ -55,7 +55,7 @@ pub(crate) fn target(item: &SignedItem) -> Key {
     params(("key" = String, Path, description = "An Ed25519 key in z-base-32",
         pattern = "^[ybndrfg8ejkmcpqxot1uwisza345h769]{52}$")),
     responses(
-        (status = 200, description = "Signature, time, DNS packet", body = Vec<u8>,
+        (status = 200, description = "Signature, time, DNS packet", body = Raw,
             content_type = "application/pkarr.org/relays#payload"),
         (status = 304, description = "Not newer than `If-Modified-Since`"),
         (status = 404, description = "Nobody holds it", body = Problem,
@@ -105,9 +105,11 @@ async fn resolve(
     put, path = "/{key}", tag = "pkarr",
     params(("key" = String, Path, description = "An Ed25519 key in z-base-32",
         pattern = "^[ybndrfg8ejkmcpqxot1uwisza345h769]{52}$")),
-    request_body(content = Vec<u8>, content_type = "application/pkarr.org/relays#payload"),
+    request_body(content = Raw, content_type = "application/octet-stream"),
     responses(
         (status = 204, description = "Stored", headers(("pkarr-dht-stored-nodes" = u32))),
+        (status = 404, description = "A file that is not here", body = Problem,
+            content_type = "application/problem+json"),
         (status = 408, description = "The body did not come in time", body = Problem,
             content_type = "application/problem+json"),
         (status = 409, description = "A newer packet is known", body = Problem,

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Refusals, key, names_tag};
+use super::{Raw, Refusals, key, names_tag};
 use crate::app::App;
 use crate::problem::{Fault, Params, Segment};
 use crate::stream;
@@ -243,11 +243,11 @@ async fn sample(State(app): State<App>, Params(whom): Params<Whom>) -> Result<Js
 /// (a byte string unwrapped). Its tag is its key: it never changes.
 #[utoipa::path(
     get, path = "/v1/mainline/items/{key}", tag = "mainline",
-    params(("key" = String, Path, description = "SHA-1 of the bencoded value, 40 hexadecimal digits",
+    params(("key" = String, Path, description = "SHA-1 of the bencoded value, in hexadecimal",
         pattern = "^[0-9a-fA-F]{40}$")),
     responses(
         (status = 200, description = "The value", headers(("etag" = String)),
-            content((Item = "application/json"), (Vec<u8> = "application/octet-stream"))),
+            content((Item = "application/json"), (Raw = "application/octet-stream"))),
         (status = 304, description = "You have it"),
         (status = 404, description = "Nobody holds it", body = Problem,
             content_type = "application/problem+json"),
@@ -309,7 +309,7 @@ pub(super) fn public_key(text: &str) -> Result<[u8; 32], Fault> {
         pattern = "^[0-9a-fA-F]{64}$"), Salted),
     responses(
         (status = 200, description = "The value", headers(("etag" = String)),
-            content((FoundSigned = "application/json"), (Vec<u8> = "application/octet-stream"))),
+            content((FoundSigned = "application/json"), (Raw = "application/octet-stream"))),
         (status = 304, description = "You have it"),
         (status = 404, description = "Nobody holds it", body = Problem,
             content_type = "application/problem+json"),

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::mainline::{Salted, public_key};
-use super::{Refusals, key};
+use super::{Raw, Refusals, key};
 use crate::app::App;
 use crate::guard::too_long;
 use crate::problem::{Fault, Params, Segment};
@@ -84,7 +84,7 @@ struct Laid {
 /// The body is the value: at most 996 bytes, or 1000 bencoded. Nodes drop it after about two hours.
 #[utoipa::path(
     post, path = "/v1/mainline/items", tag = "mainline", params(Laid),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = Raw, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "Stored; `Location` says where", body = Stored,
             headers(("location" = String), ("etag" = String))),
@@ -184,8 +184,8 @@ struct Lasting {
 
 /// Announce a peer of a torrent
 ///
-/// With `once=true` a report; otherwise a stream of `round` words: the announcement is renewed until
-/// the connection is closed.
+/// With `once=true` a report; otherwise a stream of `round` words: the announcement is renewed
+/// until the connection is closed.
 #[utoipa::path(
     post, path = "/v1/mainline/peers/{info_hash}", tag = "mainline",
     params(("info_hash" = String, Path, description = "40 hexadecimal digits",
