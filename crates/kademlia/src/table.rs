@@ -592,12 +592,15 @@ impl<A: Address> Bucket<A> {
 
     /// Keeps a contact in reserve; of too many the slowest is forgotten.
     fn reserve(&mut self, member: Member<A>, settings: &TableSettings) {
-        self.spare.push(member);
-        if self.spare.len() > settings.spares {
-            let slowest = (0..).zip(&self.spare).max_by_key(|(_, m)| m.standing.rtt.smoothed());
-            if let Some((slowest, _)) = slowest {
-                self.spare.swap_remove(slowest);
-            }
+        if self.spare.len() < settings.spares {
+            self.spare.push(member);
+            return;
+        }
+        let slowest = self.spare.iter_mut().max_by_key(|spare| spare.standing.rtt.smoothed());
+        let is_faster =
+            |spare: &&mut Member<A>| member.standing.rtt.smoothed() < spare.standing.rtt.smoothed();
+        if let Some(slowest) = slowest.filter(is_faster) {
+            *slowest = member;
         }
     }
 

@@ -243,7 +243,8 @@ struct Core {
     /// When the stores look for what has expired.
     sweep_at: Moment,
     counters: Counters,
-    operations: BTreeMap<OperationId, Operation>,
+    /// Each in a box: a map's leaf has room for eleven, and one that was needed once stays.
+    operations: BTreeMap<OperationId, Box<Operation>>,
     /// When operations fall due: to end, or to begin their next round.
     deadlines: BTreeSet<(Moment, OperationId)>,
     /// Which operation a lookup works for, by whether it is on IPv6. Lookups of the upkeep are not
@@ -281,7 +282,7 @@ impl Node {
         let id_v6 = settings.id_v6.unwrap_or(id_v6);
         let sides = Sides {
             v4: settings.v4.then(|| Side::new(id_v4, overlay)),
-            v6: settings.v6.then(|| Side::new(id_v6, overlay)),
+            v6: settings.v6.then(|| Box::new(Side::new(id_v6, overlay))),
         };
         let limiter = match settings.rate_limit {
             Some(limit) => RateLimiter::new(limit, &mut rng),
@@ -347,13 +348,13 @@ impl Node {
     /// The contacts that are worth remembering for the next run: those that answered last.
     pub fn contacts(&self) -> impl Iterator<Item = Contact<SocketAddr>> {
         let v4 = self.sides.v4.iter().flat_map(Side::good_contacts);
-        v4.chain(self.sides.v6.iter().flat_map(Side::good_contacts))
+        v4.chain(self.sides.v6.as_deref().into_iter().flat_map(Side::good_contacts))
     }
 
     /// All its contacts, with what it knows of each.
     pub fn members(&self) -> impl Iterator<Item = Member<SocketAddr>> {
         let v4 = self.sides.v4.iter().flat_map(Side::members);
-        v4.chain(self.sides.v6.iter().flat_map(Side::members))
+        v4.chain(self.sides.v6.as_deref().into_iter().flat_map(Side::members))
     }
 
     /// The keys of what it stores for others: torrents once for each peer, and items.
@@ -391,10 +392,9 @@ impl Node {
             return Err("a request works for no operation");
         }
         let core = &self.core;
-        let is_timed = |(id, operation): (&OperationId, &Operation)| {
-            core.deadlines.contains(&(operation.deadline, *id))
-        };
-        if core.deadlines.len() != core.operations.len() || !core.operations.iter().all(is_timed) {
+        let mut timed = core.operations.iter().map(|(id, operation)| (operation.deadline, *id));
+        let all_timed = timed.all(|entry| core.deadlines.contains(&entry));
+        if core.deadlines.len() != core.operations.len() || !all_timed {
             return Err("an operation has no deadline, or a deadline no operation");
         }
         Ok(())

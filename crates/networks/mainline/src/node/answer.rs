@@ -210,7 +210,7 @@ impl Scratch {
         }
         let room = room.saturating_sub(self.nodes.len());
         if v6 {
-            write_closest(sides.v6.as_ref(), target, room, &mut self.nodes6);
+            write_closest(sides.v6.as_deref(), target, room, &mut self.nodes6);
         }
         room.saturating_sub(self.nodes6.len())
     }

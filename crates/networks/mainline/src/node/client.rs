@@ -35,7 +35,7 @@ impl Node {
             return id;
         }
         self.core.deadlines.insert((operation.deadline, id));
-        self.core.operations.insert(id, operation);
+        self.core.operations.insert(id, Box::new(operation));
         if let Err(failure) = self.start(now, id) {
             self.finish(now, id, Outcome::Failed(failure));
         }
@@ -259,8 +259,10 @@ impl Node {
             Question::Find { lookup, target } => {
                 let id = self.core.walks.get(&(A::V6, lookup)).copied();
                 let operation = id.and_then(|id| self.core.operations.get(&id));
-                let words = operation.map_or(Words::FindNode, Operation::words);
-                if let (Some(id), Some(true)) = (id, operation.map(Operation::is_traced)) {
+                let words = operation.map_or(Words::FindNode, |operation| operation.words());
+                if let (Some(id), Some(true)) =
+                    (id, operation.map(|operation| operation.is_traced()))
+                {
                     self.core.trace(id, Step::Asked(ask.to.into()));
                 }
                 let target = Id::from(target);

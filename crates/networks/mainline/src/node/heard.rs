@@ -8,7 +8,7 @@ use kademlia::requests::TransactionId;
 use kademlia::{Contact, Moment, OperationId};
 
 use super::Node;
-use super::operation::{Found, Operation, Phase, Words};
+use super::operation::{Found, Phase, Words};
 use super::side::Family;
 use crate::command::{Command, Event, Failure, Item, Outcome, Progress, Refusal, Sample, Step};
 use crate::contact::widened;
@@ -149,7 +149,7 @@ impl Node {
         heard: &Heard<A>,
         response: &Response<'_>,
     ) {
-        if !self.core.operations.get(&id).is_some_and(Operation::is_traced) {
+        if !self.core.operations.get(&id).is_some_and(|operation| operation.is_traced()) {
             return;
         }
         let named = A::contacts(response).map(|contact| widened(&contact)).collect();
@@ -162,7 +162,7 @@ impl Node {
     fn trace_refusal<A: Family>(&mut self, purpose: Purpose, from: A) {
         let Purpose::Lookup(lookup) = purpose else { return };
         let Some(id) = self.core.walks.get(&(A::V6, lookup)).copied() else { return };
-        if self.core.operations.get(&id).is_some_and(Operation::is_traced) {
+        if self.core.operations.get(&id).is_some_and(|operation| operation.is_traced()) {
             self.core.trace(id, Step::Refused(from.into()));
         }
     }

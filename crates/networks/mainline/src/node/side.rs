@@ -16,7 +16,8 @@ use crate::wire::{Compact, Id, Nodes, Response, Want};
 #[derive(Debug)]
 pub(super) struct Sides {
     pub(super) v4: Option<Side<SocketAddrV4>>,
-    pub(super) v6: Option<Side<SocketAddrV6>>,
+    /// In a box, because a million simulated nodes have none.
+    pub(super) v6: Option<Box<Side<SocketAddrV6>>>,
 }
 
 /// A node in one address family.
@@ -65,7 +66,7 @@ impl Family for SocketAddrV6 {
     const V6: bool = true;
 
     fn side(sides: &mut Sides) -> Option<&mut Side<Self>> {
-        sides.v6.as_mut()
+        sides.v6.as_deref_mut()
     }
 
     fn of(address: SocketAddr) -> Option<Self> {

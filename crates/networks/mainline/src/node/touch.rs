@@ -13,7 +13,8 @@ impl Node {
     /// have on the heap. Buffers of what is under way, and what is stored, come on top.
     pub fn bytes(&self) -> usize {
         let v4 = self.sides.v4.as_ref().map_or(0, Side::heap_bytes);
-        let v6 = self.sides.v6.as_ref().map_or(0, Side::heap_bytes);
+        let v6 = self.sides.v6.as_deref();
+        let v6 = v6.map_or(0, |side| size_of_val(side) + side.heap_bytes());
         size_of::<Self>() + v4 + v6 + self.core.limiter.heap_bytes()
     }
 
