@@ -162,7 +162,7 @@ impl BaselineNode {
             Kind::Central => central::begin(self, now, operation),
             Kind::Flooding => flooding::begin(self, now, operation),
             Kind::Walks => walks::begin(self, now, operation),
-            Kind::Chord | Kind::Mainline => chord::begin(self, now, operation),
+            Kind::Chord | Kind::Mainline | Kind::Poly => chord::begin(self, now, operation),
             Kind::SmallWorld => small_world::begin(self, now, operation),
         }
     }
@@ -172,7 +172,7 @@ impl BaselineNode {
             Kind::Central => central::take(self, now, from, message),
             Kind::Flooding => flooding::take(self, now, from, &message),
             Kind::Walks => walks::take(self, now, from, message),
-            Kind::Chord | Kind::Mainline => chord::take(self, now, from, message),
+            Kind::Chord | Kind::Mainline | Kind::Poly => chord::take(self, now, from, message),
             Kind::SmallWorld => small_world::take(self, now, from, message),
         }
     }
@@ -413,6 +413,17 @@ impl Network for BaselineNetwork {
         }
     }
 
+    fn keepers(&self, target: &Id) -> Vec<Place> {
+        let links = &self.world.links;
+        let key = links::point(target);
+        match self.world.kind {
+            Kind::Central => vec![0],
+            Kind::Chord | Kind::Mainline | Kind::Poly => vec![links.successor(key)],
+            Kind::SmallWorld => vec![links.nearest(key)],
+            Kind::Flooding | Kind::Walks => Vec::new(),
+        }
+    }
+
     fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
         let links = &self.world.links;
         let (key, comes) = (links::point(target), links::point(newcomer));
@@ -422,9 +433,12 @@ impl Network for BaselineNetwork {
                 .iter()
                 .all(|holder| comes.wrapping_sub(key) < links.point(*holder).wrapping_sub(key)),
             // What is shared stays with who shares it; the small world caches and moves nothing.
-            Kind::Central | Kind::Flooding | Kind::Walks | Kind::SmallWorld | Kind::Mainline => {
-                false
-            }
+            Kind::Central
+            | Kind::Flooding
+            | Kind::Walks
+            | Kind::SmallWorld
+            | Kind::Mainline
+            | Kind::Poly => false,
         }
     }
 }

@@ -445,12 +445,15 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     ) -> Option<OperationId> {
         let host = self.hosts.get_mut(place as usize)?;
         let mut node = host.node.take()?;
-        let due_before = node.next_timeout();
+        // Of nodes with a history nobody asks whether they have done nothing but answer.
+        let could_sleep = host.state != State::Changed;
+        let due_before = if could_sleep { node.next_timeout() } else { None };
         let operation = step(&mut *node, self.now, input, &mut self.outlet);
         self.work.events += 1;
         let due = node.next_timeout();
         observer.stepped(&self.births, self.now, place, &node);
-        let only_answered = from.is_some()
+        let only_answered = could_sleep
+            && from.is_some()
             && due == due_before
             && self.outlet.events.is_empty()
             && self.outlet.sent.iter().all(|(transmit, _)| Some(transmit.to) == from);

@@ -20,6 +20,7 @@ pub mod mainline;
 pub mod net;
 pub mod network;
 mod parallel;
+pub mod poly;
 pub mod queue;
 pub mod random;
 pub mod recorder;

@@ -372,6 +372,10 @@ impl Network for MainlineNetwork {
         NodeStanding { contacts, good: contacts, values, operations, in_flight, bytes }
     }
 
+    fn keepers(&self, target: &Id) -> Vec<Place> {
+        self.ids.closest(target, self.settings.lookup.closest, |_| true)
+    }
+
     fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
         let target = Key::from(*target);
         let comes = target.distance(&Key::from(*newcomer));

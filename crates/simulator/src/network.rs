@@ -62,6 +62,9 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn standing(&self, node: &<Self as Network>::Node, now: Moment) -> NodeStanding;
     /// How it may stand at most.
     fn bounds(&self) -> NodeStanding;
+    /// Who is to hold what is stored under `target` if all of the beginning are there; nobody where
+    /// everybody keeps his own.
+    fn keepers(&self, target: &Id) -> Vec<Place>;
     /// Whether a newcomer with this id should hold what is stored under `target`, in the place of
     /// one of those that do.
     fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {

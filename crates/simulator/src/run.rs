@@ -295,6 +295,9 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         {
             return;
         }
+        if matches!(fields.kind, WorkKind::Get | WorkKind::Seek) {
+            self.note_search();
+        }
         if let Some(place) = self.anybody(&mut draw) {
             self.perform(place, fields.kind, number, &wish);
         }
@@ -386,6 +389,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let Some(happening) = self.scenario.happening.get(index as usize) else { return };
         let kill = mix3(self.inputs.seed, about::KILL, u64::from(index));
         if happening.kill > 0.0 {
+            self.note_kill();
             for place in 0..count(self.engine.places()) {
                 if unit(mix2(kill, place.into())) < happening.kill
                     && self.engine.births().is_honest(place)

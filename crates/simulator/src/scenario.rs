@@ -88,6 +88,8 @@ pub enum Kind {
     /// BitTorrent's DHT: the shipped node.
     #[default]
     Mainline,
+    /// Polykad's own network: the shipped node.
+    Poly,
     /// A central index, as Napster had.
     Central,
     /// Flooding, as in Gnutella.
@@ -164,6 +166,10 @@ pub struct NodeFields {
     pub announce_every: Option<Span>,
     /// How long an operation may take.
     pub deadline: Option<Span>,
+    /// Contacts that a node of `poly` born in steady state knows beyond its table.
+    pub contacts: Option<u32>,
+    /// How often holders of `poly` compare what they hold.
+    pub repair_every: Option<Span>,
 }
 
 /// Round-trip times.

@@ -14,6 +14,7 @@ use crate::net::{
     AccessSettings, Bursts, Latency, NatSettings, Net, NetSettings, Partition, latency,
 };
 use crate::parallel;
+use crate::poly::PolyNetwork;
 use crate::random::mix2;
 use crate::report::{PointReport, Progress, Report, RunReport};
 use crate::run::{Run, RunInputs};
@@ -95,6 +96,10 @@ impl Shared {
             let network = mainline_network(scenario, seed, inputs.start, net.clone());
             return Run::new(scenario, inputs, network, net).run(progress);
         }
+        if scenario.network == Kind::Poly {
+            let network = poly_network(scenario, seed, inputs.start, net.clone());
+            return Run::new(scenario, inputs, network, net).run(progress);
+        }
         let network = BaselineNetwork::new(scenario.network, seed, scenario.nodes);
         Run::new(scenario, inputs, network, net).run(progress)
     }
@@ -103,6 +108,10 @@ impl Shared {
         let (inputs, net) = self.inputs(scenario, seed);
         if scenario.network == Kind::Mainline {
             let network = mainline_network(scenario, seed, inputs.start, net.clone());
+            return Run::new(scenario, inputs, network, net).explain(at);
+        }
+        if scenario.network == Kind::Poly {
+            let network = poly_network(scenario, seed, inputs.start, net.clone());
             return Run::new(scenario, inputs, network, net).explain(at);
         }
         let network = BaselineNetwork::new(scenario.network, seed, scenario.nodes);
@@ -126,6 +135,14 @@ fn mainline_network(scenario: &Scenario, seed: u64, start: Moment, net: Net) -> 
     let mut network = MainlineNetwork::new(seed, scenario.nodes, settings, birth, net);
     network.set_absent(absent(scenario, seed), population.stale);
     network.add_adversaries(&scenario.adversary);
+    network
+}
+
+fn poly_network(scenario: &Scenario, seed: u64, start: Moment, net: Net) -> PolyNetwork {
+    let population = &scenario.population;
+    let birth = Birth { start, silence: population.silence.0 };
+    let mut network = PolyNetwork::new(seed, scenario.nodes, &scenario.node, birth, net);
+    network.set_absent(absent(scenario, seed), population.stale);
     network
 }
 

@@ -42,7 +42,7 @@ impl Links {
         let shape = match kind {
             Kind::Central => Shape::Star,
             Kind::Flooding | Kind::Walks => random(seed, count),
-            Kind::Chord | Kind::Mainline => Shape::Fingers,
+            Kind::Chord | Kind::Mainline | Kind::Poly => Shape::Fingers,
             Kind::SmallWorld => Shape::Near { seed },
         };
         Self { count, shape, points: (0..count).map(|place| point(&ids.id(place))).collect() }
@@ -54,9 +54,20 @@ impl Links {
     }
 
     /// The node responsible for a point: the first at it or after it.
-    fn successor(&self, point: u64) -> Place {
+    pub(super) fn successor(&self, point: u64) -> Place {
         let at = self.points.partition_point(|other| *other < point);
         u32::try_from(at).unwrap_or(0) % self.count
+    }
+
+    /// The node nearest to a point on the ring, on either side.
+    pub(super) fn nearest(&self, point: u64) -> Place {
+        let after = self.successor(point);
+        let before = self.step(after, u64::from(self.count) - 1);
+        let apart = |place: &Place| {
+            let apart = self.point(*place).wrapping_sub(point);
+            apart.min(apart.wrapping_neg())
+        };
+        [before, after].into_iter().min_by_key(apart).unwrap_or(after)
     }
 
     /// The nodes after a node on the ring.

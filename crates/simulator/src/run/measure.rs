@@ -35,6 +35,12 @@ pub(super) struct Curves {
     found: u64,
     /// Gets that failed though a holder among the closest was there.
     missed: u64,
+    /// Gets and seeks ended, and those that found something, from the beginning.
+    searches: (u64, u64),
+    /// Messages when the first get or seek began.
+    before_searches: Option<u64>,
+    /// The same three when nodes were killed for the first time: searches, found, messages.
+    killed: Option<(u64, u64, u64)>,
 }
 
 /// Nodes looked at for one sample.
@@ -42,6 +48,9 @@ const LOOKED_AT: usize = 200;
 /// Newcomers imagined to see what each would move.
 const NEWCOMERS: u64 = 200;
 const NEWCOMER: u64 = 0x2a_05;
+/// Nodes of a network at most in which it is counted how keys are spread.
+const MOST_SPREAD: usize = 100_000;
+const SPREAD: u64 = 0x2a_06;
 /// Results compared with the truth.
 const MAX_JUDGED: u64 = 20_000;
 
@@ -108,6 +117,8 @@ impl<N: Network + 'static> Run<'_, N> {
         let found = found || operation.found;
         self.curves.asked += 1;
         self.curves.found += u64::from(found);
+        self.curves.searches.0 += 1;
+        self.curves.searches.1 += u64::from(found);
         let key = (operation.kind == WorkKind::Get, operation.number);
         if found {
             return;
@@ -126,6 +137,62 @@ impl<N: Network + 'static> Run<'_, N> {
         {
             let what = format!("{:?} of {} in vain, though a holder is there", key.0, key.1);
             checkers.note("found", operation.started, place, what);
+        }
+    }
+
+    /// A get or seek begins.
+    pub(super) fn note_search(&mut self) {
+        let messages = self.recorder.traffic().0;
+        self.curves.before_searches.get_or_insert(messages);
+    }
+
+    /// Nodes are killed.
+    pub(super) fn note_kill(&mut self) {
+        let ((asked, found), messages) = (self.curves.searches, self.recorder.traffic().0);
+        self.curves.killed.get_or_insert((asked, found, messages));
+    }
+
+    /// How searches went before nodes were killed, and after.
+    fn put_killed(&self, put: &mut impl FnMut(String, f64)) {
+        let (Some((asked, found, messages)), Some(first)) =
+            (self.curves.killed, self.curves.before_searches)
+        else {
+            return;
+        };
+        let (all, all_found) = self.curves.searches;
+        let share = |part: u64, whole: u64| to_f64(part) / to_f64(whole.max(1));
+        put("before_kill.found".into(), share(found, asked));
+        put("before_kill.messages_per_search".into(), share(messages.saturating_sub(first), asked));
+        put("after_kill.found".into(), share(all_found - found, all - asked));
+        let after = self.recorder.traffic().0 - messages;
+        put("after_kill.messages_per_search".into(), share(after, all - asked));
+    }
+
+    /// How unequally keys are spread over the nodes of the beginning: what the one that is to hold
+    /// most of random keys holds, over the mean.
+    fn put_spread(&self, put: &mut impl FnMut(String, f64)) {
+        let network = self.engine.births();
+        let nodes = network.ids().base();
+        if nodes == 0 || nodes > MOST_SPREAD {
+            return;
+        }
+        let keys = nodes as u64 * if nodes > 10_000 { 20 } else { 100 };
+        let mut held = vec![0_u64; nodes];
+        let mut draw = Draw::new(self.inputs.seed, SPREAD, 0);
+        for _ in 0..keys {
+            for keeper in network.keepers(&random_id(&mut draw)) {
+                if let Some(count) = held.get_mut(keeper as usize) {
+                    *count += 1;
+                }
+            }
+        }
+        let sum = held.iter().sum::<u64>();
+        if sum > 0 {
+            let most = held.iter().copied().max().unwrap_or(0);
+            put(
+                "load.keys_max_over_mean".into(),
+                to_f64(most) * to_f64(nodes as u64) / to_f64(sum),
+            );
         }
     }
 
@@ -255,6 +322,8 @@ impl<N: Network + 'static> Run<'_, N> {
         if self.stored.is_empty() {
             return;
         }
+        self.put_killed(put);
+        self.put_spread(put);
         let all = to_f64(self.stored.len() as u64);
         let network = self.engine.births();
         let mut draw = Draw::new(self.inputs.seed, NEWCOMER, 0);

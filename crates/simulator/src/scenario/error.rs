@@ -178,7 +178,8 @@ fn validate_parts(scenario: &Scenario) -> Option<(&'static str, String)> {
     if scenario.happening.iter().any(|h| h.split > 0.0 && h.heals_at.is_none_or(|t| t <= h.at)) {
         return Some(("split", "a split needs heals_at, later than at: add it".into()));
     }
-    if scenario.network != Kind::Mainline && scenario.population.birth == BirthKind::Join {
+    let is_shipped = matches!(scenario.network, Kind::Mainline | Kind::Poly);
+    if !is_shipped && scenario.population.birth == BirthKind::Join {
         return Some(("birth", "baselines are born in steady state: remove birth".into()));
     }
     if scenario.network != Kind::Mainline && !scenario.adversary.is_empty() {

@@ -199,6 +199,10 @@ impl Network for FaultyNetwork {
     fn bounds(&self) -> NodeStanding {
         self.inner.bounds()
     }
+
+    fn keepers(&self, target: &Id) -> Vec<Place> {
+        self.inner.keepers(target)
+    }
 }
 
 fn run(bug: Bug) -> RunReport {
