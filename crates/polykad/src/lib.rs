@@ -17,6 +17,7 @@ pub mod memory;
 mod node;
 pub mod poly;
 pub mod socket;
+pub mod store;
 
 /// The networks a node can take part in: their ids, items and wire formats.
 pub mod networks {
