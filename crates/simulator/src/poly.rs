@@ -1,0 +1,449 @@
+//! Polykad's own network in the simulator: the shipped [`poly::Node`], unchanged.
+//!
+//! The simulator plays the layer that proves ids. Nodes that leave take their disk along.
+
+use core::cell::{Cell, RefCell};
+use core::net::SocketAddrV4;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kademlia::overlay::Overlay;
+use kademlia::table::Member;
+use kademlia::{Contact, Key, Moment, OperationId, Protocol, Rtt, Standing, Transmit};
+use poly::command::{Command, Event, GetOptions, Outcome, PutOptions};
+use poly::contact::Endpoint;
+use poly::node::{MAX_OPERATIONS, Settings};
+use poly::region::MIN_HOLDERS;
+use poly::value::{MAX_LIFETIME_S, SigningKey, blob_key, topic_key};
+use poly::wire::Message;
+use poly::{Entry, MemoryStore, Node, Peer};
+
+use crate::engine::{Births, Place};
+use crate::ids::{Id, Ids};
+use crate::mainline::Birth;
+use crate::net::Net;
+use crate::network::{Ending, Network, News, NodeStanding, Wish};
+use crate::random::{Draw, below, mix2};
+use crate::scenario::NodeFields;
+
+/// Unix seconds at the beginning of time.
+const CLOCK: u64 = 1_800_000_000;
+/// How far ahead entries end: their signer does not know the time.
+const ENTRY_LIFETIME_S: u64 = 25 * 24 * 3600;
+
+/// Names of what is drawn.
+mod about {
+    pub(super) const ID: u64 = 0x90_00;
+    pub(super) const SEED: u64 = 0x90_01;
+    pub(super) const MEMBER: u64 = 0x90_02;
+    pub(super) const REFRESH: u64 = 0x90_03;
+    pub(super) const VALUE: u64 = 0x90_04;
+    pub(super) const OTHER: u64 = 0x90_05;
+    pub(super) const AUTHOR: u64 = 0x90_06;
+}
+
+/// The age from which a contact is settled, and by how much the oldest are older.
+const AGE_MIN: Duration = Duration::from_mins(30);
+const AGE_SPREAD: Duration = Duration::from_mins(150);
+
+/// A network of poly's nodes.
+#[derive(Debug)]
+pub struct PolyNetwork {
+    seed: u64,
+    ids: Ids,
+    settings: Settings,
+    lifetime_s: u32,
+    deadline: Option<Duration>,
+    paths: u8,
+    /// Contacts beyond the table.
+    contacts: u32,
+    birth: Birth,
+    net: Net,
+    /// What nodes have on their disks while they are away.
+    disks: RefCell<BTreeMap<Place, MemoryStore>>,
+    /// Entries signed so far: each has an author of its own.
+    signed: Cell<u64>,
+}
+
+/// The node at a place.
+#[derive(Debug)]
+pub struct Dweller {
+    place: Place,
+    node: Node,
+}
+
+impl PolyNetwork {
+    /// `count` nodes.
+    pub fn new(seed: u64, count: u32, fields: &NodeFields, birth: Birth, net: Net) -> Self {
+        let mut settings = Settings::new(Key::ZERO, CLOCK);
+        settings.v6 = false;
+        settings.table.bucket_size = fields.bucket.unwrap_or(settings.table.bucket_size);
+        settings.table.spares = fields.spares.unwrap_or(settings.table.spares);
+        if fields.rate_limit == Some(false) {
+            settings.rate_limit = None;
+        }
+        settings.repair_every = fields.repair_every.map_or(settings.repair_every, |span| span.0);
+        let lifetime = fields.lifetime.map(|span| span.0.as_secs());
+        let lifetime_s = lifetime.and_then(|seconds| u32::try_from(seconds).ok());
+        Self {
+            seed,
+            ids: Ids::new(seed, count, random_id),
+            settings,
+            lifetime_s: lifetime_s.unwrap_or(MAX_LIFETIME_S).min(MAX_LIFETIME_S),
+            deadline: fields.deadline.map(|span| span.0),
+            paths: fields.paths.unwrap_or(1),
+            contacts: fields.contacts.unwrap_or(0),
+            birth,
+            net,
+            disks: RefCell::default(),
+            signed: Cell::new(0),
+        }
+    }
+
+    /// Marks a share of the nodes as not there at the beginning; see [`Ids::set_absent`].
+    pub fn set_absent(&mut self, share: f64, stale: f64) {
+        self.ids.set_absent(share, stale);
+    }
+
+    fn settings_of(&self, place: Place) -> Settings {
+        let client = self.net.is_behind_nat(place);
+        Settings { id: self.ids.key(place), client, ..self.settings.clone() }
+    }
+
+    fn contact(&self, place: Place) -> Contact<Endpoint> {
+        let address = Endpoint::new(self.ids.address(place).into());
+        Contact { key: self.ids.key(place), address }
+    }
+
+    fn member(&self, place: Place, other: Place) -> Member<Endpoint> {
+        let pair = mix2(place.into(), other.into());
+        let mut draw = Draw::new(self.seed, about::MEMBER, pair);
+        let last = self.birth.start - self.birth.silence.mul_f64(draw.unit());
+        let first = last - (AGE_MIN + AGE_SPREAD.mul_f64(draw.unit()));
+        let measured = self.net.round_trip(place, other);
+        let mut standing = Standing::new(first, Rtt::new(measured), true);
+        for _ in 0..8 {
+            standing.answered(last, Some(measured));
+        }
+        Member { contact: self.contact(other), standing }
+    }
+
+    /// Contacts beyond the table, drawn from all that are there.
+    fn others(&self, place: Place) -> Vec<(Contact<Endpoint>, Rtt)> {
+        let base = u64::try_from(self.ids.base()).unwrap_or(0);
+        let mut drawn = Vec::new();
+        let all = u64::from(self.contacts) >= base;
+        let wanted = if all { base } else { self.contacts.into() };
+        let mut draw = Draw::new(self.seed, about::OTHER, place.into());
+        for index in 0..wanted {
+            let index = if all { index } else { below(draw.next(), base) };
+            let other = Place::try_from(index).unwrap_or(0);
+            if other != place && self.ids.was_present(other) {
+                let rtt = Rtt::new(self.net.round_trip(place, other));
+                drawn.push((self.contact(other), rtt));
+            }
+        }
+        drawn
+    }
+
+    fn refresh_at(&self, place: Place) -> Moment {
+        let period = self.settings.refresh_every;
+        let share = Draw::new(self.seed, about::REFRESH, place.into()).unit();
+        if self.birth.silence.is_zero() {
+            self.birth.start + period.mul_f64(1.0 + 0.1 * share)
+        } else {
+            self.birth.start + period.mul_f64(share)
+        }
+    }
+
+    fn places(&self, peers: &[Peer], own: Option<Place>) -> Vec<Place> {
+        let place = |peer: &Peer| self.ids.place(peer.address).or(own);
+        peers.iter().filter_map(place).collect()
+    }
+
+    fn put_options(&self) -> PutOptions {
+        let options = PutOptions::default();
+        PutOptions {
+            lifetime_s: self.lifetime_s,
+            deadline: self.deadline.unwrap_or(options.deadline),
+            paths: self.paths,
+            ..options
+        }
+    }
+
+    fn get_options(&self) -> GetOptions {
+        let options = GetOptions::default();
+        let deadline = self.deadline.unwrap_or(options.deadline);
+        GetOptions { deadline, paths: self.paths, ..options }
+    }
+}
+
+fn random_id(address: SocketAddrV4, draw: &mut Draw) -> Id {
+    let seed = Draw::new(draw.next(), about::ID, address.ip().to_bits().into()).seed();
+    let mut id = Id::default();
+    for (to, from) in id.iter_mut().zip(seed) {
+        *to = from;
+    }
+    id
+}
+
+impl Births<Dweller> for PolyNetwork {
+    fn born(&self, place: Place) -> Dweller {
+        let seed = Draw::new(self.seed, about::SEED, place.into()).seed();
+        let mut node = Node::new(self.settings_of(place), seed);
+        let table = self.settings.table;
+        let size = table.bucket_size + table.spares;
+        let mut members = Vec::new();
+        self.ids.table(place, size, |other| members.push(self.member(place, other)));
+        node.settle(self.birth.start, members, self.others(place), self.refresh_at(place));
+        Dweller { place, node }
+    }
+
+    fn first_timeout(&self, place: Place) -> Option<Moment> {
+        if !self.ids.was_present(place) {
+            return None;
+        }
+        if self.birth.silence.is_zero() {
+            return Some(self.birth.start + self.settings.table.questionable_after);
+        }
+        Some(self.birth.start)
+    }
+
+    fn peer(&self, place: Place) -> Peer {
+        Peer::new(self.ids.key(place), self.ids.address(place).into())
+    }
+
+    fn place(&self, peer: Peer) -> Option<Place> {
+        self.ids.place(peer.address)
+    }
+}
+
+impl Network for PolyNetwork {
+    type Node = Dweller;
+
+    fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    fn ids_mut(&mut self) -> &mut Ids {
+        &mut self.ids
+    }
+
+    fn add(&mut self) -> Place {
+        self.ids.add(random_id)
+    }
+
+    fn fresh(&self, place: Place, incarnation: u32, _now: Moment) -> Dweller {
+        let about = mix2(about::SEED, incarnation.into());
+        let seed = Draw::new(self.seed, about, place.into()).seed();
+        let store = self.disks.borrow_mut().remove(&place).unwrap_or_default();
+        Dweller { place, node: Node::with_store(self.settings_of(place), seed, store) }
+    }
+
+    fn is_honest(&self, _place: Place) -> bool {
+        true
+    }
+
+    fn is_reachable(&self, place: Place) -> bool {
+        !self.net.is_behind_nat(place)
+    }
+
+    fn persist(&mut self, _place: Place, _event: &Event) {}
+
+    fn luggage(&self, dweller: &Dweller) -> Vec<Place> {
+        let disk = dweller.node.shelf().store().clone();
+        self.disks.borrow_mut().insert(dweller.place, disk);
+        self.contacts(dweller)
+    }
+
+    fn unpack(&mut self, _place: Place, dweller: &mut Dweller, contacts: &[Place]) {
+        dweller.node.restore_contacts(contacts.iter().map(|place| self.peer(*place)));
+    }
+
+    fn contacts(&self, dweller: &Dweller) -> Vec<Place> {
+        let contacts: Vec<_> = dweller.node.contacts().collect();
+        self.places(&contacts, None)
+    }
+
+    fn is_answer(message: &[u8]) -> bool {
+        matches!(Message::decode(message), Ok(Message::Answer(_) | Message::Refusal(_)))
+    }
+
+    fn command(&self, wish: &Wish) -> Command {
+        match wish {
+            Wish::Join(through) => {
+                Command::Bootstrap(through.iter().map(|place| self.peer(*place)).collect())
+            }
+            Wish::Find(id) => Command::FindNode(Key::from(*id)),
+            Wish::Put(number, bytes) => {
+                Command::PutBlob { value: value(*number, *bytes), options: self.put_options() }
+            }
+            Wish::Get(number, bytes) => {
+                let key = blob_key(&value(*number, *bytes));
+                Command::GetBlob { key, options: self.get_options() }
+            }
+            Wish::Announce(number) | Wish::KeepAnnouncing(number) => {
+                let author = self.signed.get();
+                self.signed.set(author + 1);
+                let seed = Draw::new(self.seed, about::AUTHOR, author).seed();
+                let key = SigningKey::from_bytes(&seed);
+                let topic = topic_key(&number.to_be_bytes());
+                let entry = Entry::sign(&key, topic, 0, 1, CLOCK + ENTRY_LIFETIME_S, Some(b"here"));
+                Command::PutEntry { entry: Box::new(entry), options: self.put_options() }
+            }
+            Wish::Seek(number) => {
+                let topic = topic_key(&number.to_be_bytes());
+                Command::ListTopic { topic, limit: 100, options: self.get_options() }
+            }
+            Wish::Cancel(operation) => Command::Cancel(*operation),
+        }
+    }
+
+    fn target(&self, wish: &Wish) -> Option<Id> {
+        match wish {
+            Wish::Join(_) | Wish::Cancel(_) => None,
+            Wish::Find(id) => Some(*id),
+            Wish::Put(number, bytes) | Wish::Get(number, bytes) => {
+                Some(blob_key(&value(*number, *bytes)).id())
+            }
+            Wish::Announce(number) | Wish::KeepAnnouncing(number) | Wish::Seek(number) => {
+                Some(topic_key(&number.to_be_bytes()).id())
+            }
+        }
+    }
+
+    fn news(&self, event: &Event) -> Option<News> {
+        let Event::Done(id, outcome, report) = event else { return None };
+        let ending = Ending {
+            asked: report.asked,
+            failed: report.failed,
+            hops: report.hops,
+            elapsed: report.elapsed,
+            ..self.ending(outcome)
+        };
+        Some(News::Done(*id, ending))
+    }
+
+    fn describe(&self, message: &[u8], target: &Id) -> String {
+        match Message::decode(message) {
+            Ok(Message::Request(request)) => {
+                let ask = format!("{:?}", request.ask);
+                let name = ask.split([' ', '{', '(']).next().unwrap_or_default();
+                format!("asks: {name}")
+            }
+            Ok(Message::Answer(answer)) => {
+                let target = Key::from(*target);
+                let named = answer.contacts.iter().map(|contact| contact.key.distance(&target));
+                let nearest = named.min().map_or("nobody".to_owned(), |near| format!("{near:?}"));
+                let value = if answer.value.is_some() { ", the value" } else { "" };
+                let count = answer.contacts.iter().count();
+                format!("answers{value}, names {count}, the nearest at {nearest}")
+            }
+            Ok(Message::Refusal(reply)) => format!("refuses: {}", reply.refusal),
+            Err(malformed) => format!("malformed: {malformed}"),
+        }
+    }
+
+    fn check(&self, dweller: &Dweller) -> Result<(), &'static str> {
+        dweller.node.check_invariants()
+    }
+
+    fn standing(&self, dweller: &Dweller, now: Moment) -> NodeStanding {
+        let status = dweller.node.status(now);
+        let good = status.table.good;
+        NodeStanding {
+            contacts: good + status.table.questionable + status.table.bad,
+            good,
+            values: status.shelf.values,
+            operations: status.operations,
+            in_flight: dweller.node.pending_requests(),
+            bytes: status.contacts * CONTACT_BYTES
+                + usize::try_from(status.shelf.bytes).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn bounds(&self) -> NodeStanding {
+        let Settings { table, limits, contacts, .. } = &self.settings;
+        let in_table = table.bucket_size * Key::BITS as usize;
+        let values = usize::try_from(limits.bytes / poly::store::OVERHEAD_BYTES);
+        let bytes = usize::try_from(limits.bytes).unwrap_or(usize::MAX);
+        NodeStanding {
+            contacts: in_table,
+            good: in_table,
+            values: values.unwrap_or(usize::MAX),
+            operations: MAX_OPERATIONS,
+            // Expired ones that may still be answered count too.
+            in_flight: 8 * Overlay::<Endpoint>::MAX_IN_FLIGHT,
+            bytes: bytes + contacts * CONTACT_BYTES + (1 << 20),
+        }
+    }
+
+    fn keepers(&self, target: &Id) -> Vec<Place> {
+        self.ids.closest(target, MIN_HOLDERS, |_| true)
+    }
+
+    fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
+        let target = Key::from(*target);
+        let comes = target.distance(&Key::from(*newcomer));
+        holders.iter().any(|holder| comes < target.distance(&self.ids.key(*holder)))
+    }
+}
+
+/// What a contact takes, in the table of all and in the routing table.
+const CONTACT_BYTES: usize = 240;
+
+impl PolyNetwork {
+    fn ending(&self, outcome: &Outcome) -> Ending {
+        let fulfilled = Ending { fulfilled: true, ..Ending::default() };
+        match outcome {
+            Outcome::Nodes(nodes) => Ending { nodes: self.places(nodes, None), ..fulfilled },
+            Outcome::Blob(blob) => Ending { fulfilled: blob.is_some(), ..Ending::default() },
+            Outcome::Record(record) => Ending { fulfilled: record.is_some(), ..Ending::default() },
+            Outcome::Entries(found) => Ending { fulfilled: !found.is_empty(), ..Ending::default() },
+            Outcome::Stored(who) => Ending { nodes: self.places(&who.stored, None), ..fulfilled },
+            Outcome::Pong { .. } => fulfilled,
+            Outcome::Failed(_) => Ending::default(),
+        }
+    }
+}
+
+impl Protocol for Dweller {
+    type Peer = Peer;
+    type Command = Command;
+    type Event = Event;
+
+    fn handle_message(&mut self, now: Moment, from: Peer, message: &[u8]) {
+        self.node.handle_message(now, from, message);
+    }
+
+    fn handle_command(&mut self, now: Moment, command: Command) -> OperationId {
+        self.node.handle_command(now, command)
+    }
+
+    fn handle_timeout(&mut self, now: Moment) {
+        self.node.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self, now: Moment, buffer: &mut Vec<u8>) -> Option<Transmit<Peer>> {
+        self.node.poll_transmit(now, buffer)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.node.poll_event()
+    }
+
+    fn next_timeout(&self) -> Option<Moment> {
+        self.node.next_timeout()
+    }
+}
+
+/// The value of a number.
+fn value(number: u64, bytes: usize) -> Box<[u8]> {
+    let mut value = Vec::with_capacity(bytes + 8);
+    let mut draw = Draw::new(0, about::VALUE, number);
+    while value.len() < bytes {
+        value.extend_from_slice(&draw.next().to_le_bytes());
+    }
+    value.truncate(bytes);
+    value.into()
+}
