@@ -13,7 +13,7 @@ use super::gate::Verdict;
 use super::keys::public_of;
 use super::noise::{self, Completed};
 use super::send::Waiting;
-use super::session::{Candidate, Refused, Session, cost};
+use super::session::{Asked, Candidate, Refused, Session, cost};
 use super::wire::{
     self, Control, Cookie, Datagram, HELLO_BYTES, Index, Initiation, Kind, MAX_DATAGRAM_BYTES, Mac,
     NO_COOKIE, Nonce, OVERHEAD_BYTES, RESPONSE_BYTES, Sealed,
@@ -202,7 +202,8 @@ impl Core {
         let Some(session) = self.table.session(number) else {
             return;
         };
-        let is_right = session.asked.is_some_and(|(_, asked)| asked == token);
+        let asked = session.asked;
+        let is_right = asked.is_some_and(|asked| asked.token == token && asked.address == from);
         let is_candidate = session.candidate.is_some_and(|candidate| candidate.address == from);
         if is_right && is_candidate {
             session.asked = None;
@@ -512,10 +513,11 @@ impl Core {
         let Some(session) = self.table.session(number) else {
             return false;
         };
-        if session.asked.is_some_and(|(asked, _)| now.since(asked) < ASK_EVERY) {
+        let before = session.asked.filter(|asked| asked.address == to);
+        if before.is_some_and(|asked| now.since(asked.at) < ASK_EVERY) {
             return true;
         }
-        let before = session.asked.replace((now, token));
+        session.asked = Some(Asked { at: now, address: to, token });
         let sent = self.send_control(now, number, to, Control::Prove(token));
         if !sent && let Some(session) = self.table.session(number) {
             session.asked = before;

@@ -61,8 +61,15 @@ impl Core {
         let renewal = self.renewal();
         let session = self.table.session(number)?;
         let peer = Peer::new(session.peer.id, to.address);
+        // To where a peer only seems to be, nothing is sent but what fits its allowance.
+        let is_candidate = session.peer != peer;
         match session.state(now, renewal) {
             State::Ready => {}
+            State::Ageing | State::Doubtful if is_candidate => {}
+            State::Spent if is_candidate => {
+                self.counters.dropped += 1;
+                return None;
+            }
             State::Ageing => self.renew(now, peer),
             State::Doubtful => {
                 self.send_in_handshake(now, peer, message);

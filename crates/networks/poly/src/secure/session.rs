@@ -46,8 +46,8 @@ pub(super) struct Session {
     pub(super) candidate: Option<Candidate>,
     /// Messages that wait for an address to be proven.
     pub(super) held: Vec<Vec<u8>>,
-    /// When the peer was last asked to prove an address, and the token it has to send back.
-    pub(super) asked: Option<(Moment, Nonce)>,
+    /// The last request to prove an address.
+    pub(super) asked: Option<Asked>,
     /// When a challenge was last heeded.
     pub(super) challenged: Option<Moment>,
     /// The second in which the session was last used: its place in the order of eviction.
@@ -60,6 +60,16 @@ pub(super) struct Candidate {
     pub(super) address: SocketAddr,
     /// Bytes that may go there before it is proven.
     pub(super) allowance: usize,
+}
+
+/// A request to prove an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) at: Moment,
+    /// Only an answer from there counts: one that was overheard proves nothing elsewhere.
+    pub(super) address: SocketAddr,
+    /// To be sent back.
+    pub(super) token: Nonce,
 }
 
 /// Why a message within a session was refused.

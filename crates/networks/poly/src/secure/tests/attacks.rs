@@ -375,3 +375,20 @@ proptest! {
         prop_assert!(ask(&mut world, Ask::default()).is_some());
     }
 }
+
+#[test]
+fn an_address_that_is_not_proven_gets_no_handshake() {
+    let mut world = pair(&SecureConfig { renew_after: Duration::from_secs(60), ..config() });
+    ask(&mut world, Ask::default());
+    ask(&mut world, Ask::default());
+    // The session is due for renewal; somebody on the path sends a question from elsewhere.
+    world.run_for(Duration::from_secs(70));
+    world.loss = 1.0;
+    world.ask(1, peer(2), Ask { request: 400, answer: 20, ..Ask::default() });
+    let stolen = world.captured.iter().rev().find(|sent| sent.bytes.len() > 400);
+    let stolen = stolen.unwrap().bytes.clone();
+    let sent = world.inject(2, elsewhere(4), &stolen);
+    assert!(sent.iter().all(|datagram| datagram.bytes[0] != 0x13), "{sent:?}");
+    // A proof that was meant for another address moves nobody either.
+    assert_eq!(world.node(2).counters().moved, 0);
+}
