@@ -5,6 +5,7 @@
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a body reports a finding")]
 
 mod node;
+mod poly;
 mod secure;
 
 use std::{fs, io};
@@ -12,6 +13,7 @@ use std::{fs, io};
 use mainline::wire::Message;
 use mainline::wire::bencode::{MAX_DEPTH, Reader, is_one_element};
 
+pub use self::poly::{poly_message, poly_node};
 pub use node::node;
 pub use secure::secure;
 

@@ -5,10 +5,12 @@ type Body = fn(&[u8]);
 /// The seeds hold what they are to hold, without libFuzzer.
 #[test]
 fn every_seed_passes() {
-    let bodies: [(&str, Body); 4] = [
+    let bodies: [(&str, Body); 6] = [
         ("bencode", super::bencode),
         ("message", super::message),
         ("node", super::node),
+        ("poly_message", super::poly_message),
+        ("poly_node", super::poly_node),
         ("secure", super::secure),
     ];
     for (target, body) in bodies {

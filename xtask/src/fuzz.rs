@@ -150,7 +150,7 @@ fn fuzz(target: &str, dose: Dose, quiet: bool) -> Result<Finding, String> {
 /// runs ten times as often. Targets whose input is a script of acts have no magic words to find by
 /// tracing comparisons: without it they run twice as often.
 fn instruments(target: &str) -> Vec<&'static str> {
-    const SCRIPTED: [&str; 2] = ["node", "secure"];
+    const SCRIPTED: [&str; 3] = ["node", "poly_node", "secure"];
     let mut instruments = vec!["--sanitizer", "none"];
     if SCRIPTED.contains(&target) {
         instruments.push("--no-trace-compares");

@@ -38,7 +38,7 @@ use crate::region::{Census, Radius};
 use crate::store::{Limits, MemoryStore, Shelf, ShelfUsage, Store};
 use crate::wire::{Ask, MAX_MESSAGE_BYTES, Malformed, Message, RefusalReply, Request, Sender};
 use known::Known;
-use operation::Operation;
+use operation::{Operation, Work};
 use repair::Repair;
 use watch::{Pushed, Watchers};
 
@@ -367,6 +367,12 @@ impl<S: Store> Node<S> {
     /// tests and the simulator's checkers.
     pub fn pending_requests(&self) -> usize {
         self.overlay.pending().count()
+    }
+
+    /// Watches under way: the only operations that do not end by themselves.
+    pub fn watches(&self) -> usize {
+        let is_watch = |operation: &&Operation| matches!(operation.work, Work::Watch(_));
+        self.operations.values().filter(is_watch).count()
     }
 
     fn me(&self) -> Key {

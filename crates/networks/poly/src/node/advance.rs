@@ -53,7 +53,7 @@ impl<S: Store> Node<S> {
             return;
         }
         let renewal = match &operation.work {
-            Work::Watch(watch) => Some(watch.renew_at),
+            Work::Watch(watch) if !operation.waits => Some(watch.renew_at),
             _ => None,
         };
         let soonest = [Some(operation.deadline), operation.walk.next_overdue(), renewal];

@@ -140,7 +140,11 @@ impl<S: Store> Node<S> {
         let is_holder = self.is_holder(&walk.target()) && !self.settings.client;
         let holders = walk.holders() + usize::from(is_holder);
         let is_certain = walk.converged(MIN_HOLDERS);
-        let needed = quorum(&operation.command, holders);
+        let mut needed = quorum(&operation.command, holders);
+        if walk.answered == 0 && self.census.size().is_some() {
+            // Others were there once: alone we are cut off, not the whole network.
+            needed = needed.max(2);
+        }
         let Work::Put(put) = &mut operation.work else { return true };
         put.acknowledgements.region = holders;
         put.acknowledgements.quorum = needed;

@@ -13,4 +13,6 @@
 )]
 
 mod network;
+mod random;
+mod vectors;
 mod world;
