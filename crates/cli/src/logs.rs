@@ -17,6 +17,11 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
         Command::Serve(_) => "warn",
         // One command, one answer: its failures are told by the command itself.
         Command::Mainline(_)
+        | Command::Put(_)
+        | Command::Get(_)
+        | Command::Record(_)
+        | Command::Topic(_)
+        | Command::Watch(_)
         | Command::Status(_)
         | Command::Peers(_)
         | Command::Id(_)

@@ -204,16 +204,6 @@ impl Joined {
     pub(crate) fn client(&self) -> std::sync::Arc<dyn Client> {
         std::sync::Arc::new(self.node.clone())
     }
-
-    /// Waits until the first try to join has ended, well or badly.
-    pub(crate) async fn joined(&self) -> Result<(), Failure> {
-        Ok(self.node.joined().await?)
-    }
-
-    /// Stops the node; what it keeps is on disk afterwards.
-    pub(crate) async fn shutdown(self) {
-        self.node.shutdown().await;
-    }
 }
 
 /// The sides of a node, by the name of their family.

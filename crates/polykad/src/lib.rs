@@ -15,6 +15,7 @@ pub mod driver;
 mod mainline;
 pub mod memory;
 mod node;
+mod nodes;
 pub mod poly;
 pub mod socket;
 pub mod store;
@@ -28,4 +29,5 @@ pub mod networks {
 pub use bootstrap::DEFAULT_HOSTS;
 pub use client;
 pub use node::{Builder, DEFAULT_PORT, Node, SpawnError};
+pub use nodes::Nodes;
 pub use poly::{PolyBuilder, PolyNode};

@@ -26,7 +26,7 @@ mod kept;
 mod node;
 mod values;
 
-pub use node::{Builder as PolyBuilder, PolyNode};
+pub use node::{Builder as PolyBuilder, DEFAULT_PORT, PUBLIC_NETWORK, PolyNode};
 
 use values::Values;
 
@@ -159,6 +159,7 @@ fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
 impl Waiter {
     /// Answers with what came of the operation. Whatever does not fit what was asked is no answer
     /// to it, and ends it as stopped.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit is no answer")]
     fn answer(self, outcome: Outcome, report: Report) {
         // An error of `send` means that nobody waits any more.
         match self {

@@ -114,7 +114,7 @@ impl Poly for PolyNode {
 /// How far a watch has come.
 enum Watching {
     Idle { caller: Caller, command: Command },
-    Running { _ticket: caller::Ticket<Request>, changes: mpsc::Receiver<Change> },
+    Running { ticket: caller::Ticket<Request>, changes: mpsc::Receiver<Change> },
 }
 
 impl Watching {
@@ -125,12 +125,12 @@ impl Watching {
                 Self::Idle { caller, command } => {
                     caller.joined().await.ok()?;
                     let (sender, changes) = mpsc::channel(CHANGES);
-                    let _ticket = caller.run(command, Waiter::Watch(sender)).await.ok()?;
-                    Self::Running { _ticket, changes }
+                    let ticket = caller.run(command, Waiter::Watch(sender)).await.ok()?;
+                    Self::Running { ticket, changes }
                 }
-                Self::Running { _ticket, mut changes } => {
+                Self::Running { ticket, mut changes } => {
                     let change = changes.recv().await?;
-                    return Some((change, Self::Running { _ticket, changes }));
+                    return Some((change, Self::Running { ticket, changes }));
                 }
             };
         }

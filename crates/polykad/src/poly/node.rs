@@ -153,6 +153,15 @@ impl Client for PolyNode {
     }
 }
 
+/// How much others may ask.
+#[derive(Clone, Copy, Debug, Default)]
+enum Limits {
+    #[default]
+    Default,
+    These(RateLimit),
+    None,
+}
+
 /// Describes a node of `poly` to be spawned.
 #[derive(Clone, Default)]
 pub struct Builder {
@@ -163,7 +172,7 @@ pub struct Builder {
     secret_key: Option<[u8; 32]>,
     network: Option<String>,
     shared_key: Option<[u8; 32]>,
-    rate_limit: Option<Option<RateLimit>>,
+    rate_limit: Limits,
     client: bool,
 }
 
@@ -235,7 +244,7 @@ impl Builder {
     /// Limits what one host or subnet may ask; `None`: no limit, for load tests. On by default.
     #[must_use]
     pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Self {
-        self.rate_limit = Some(limit);
+        self.rate_limit = limit.map_or(Limits::None, Limits::These);
         self
     }
 
@@ -307,17 +316,18 @@ impl Builder {
         settings.v4 = listen.iter().any(SocketAddr::is_ipv4);
         settings.v6 = listen.iter().any(SocketAddr::is_ipv6);
         settings.client = self.client;
+        let network = self.network.as_deref().unwrap_or(PUBLIC_NETWORK);
         let mut secure = SecureConfig {
+            network: network.as_bytes().to_vec(),
             shared_key: self.shared_key,
             started_unix_ms: Some(unix_start * 1000),
             ..SecureConfig::default()
         };
-        if let Some(name) = &self.network {
-            secure.network = name.clone().into_bytes();
-        }
-        if let Some(limit) = self.rate_limit {
-            settings.rate_limit = limit;
-            if limit.is_none() {
+        match self.rate_limit {
+            Limits::Default => {}
+            Limits::These(limit) => settings.rate_limit = Some(limit),
+            Limits::None => {
+                settings.rate_limit = None;
                 secure.gate = UNLIMITED;
             }
         }

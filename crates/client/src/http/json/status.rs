@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::convert::{Misread, key};
-use super::{from_millis, hex, millis};
+use super::convert::{Misread, bytes, key};
+use super::{from_millis, hex, hex_bytes, millis};
+use crate::poly::PolyStatus;
 use crate::status::{self, Outcomes, Tally};
 
 /// How a node is doing. Counters run from its start.
@@ -27,6 +28,45 @@ pub struct Status {
     pub disk: Option<Disk>,
     /// Its part in the Mainline DHT; null: none.
     pub mainline: Option<Mainline>,
+    /// Its part in Polykad's own network; null: none.
+    #[serde(default)]
+    pub poly: Option<Poly>,
+}
+
+/// A node's part in Polykad's own network.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Poly {
+    /// Its id, an Ed25519 public key: 64 hexadecimal digits.
+    pub id: String,
+    /// Estimated number of nodes in the network; null: too little is known.
+    pub network_size: Option<f64>,
+    /// Nodes it remembers.
+    pub contacts: usize,
+    /// Of these, those in its routing table.
+    pub table: usize,
+    /// Values it holds for others.
+    pub values: usize,
+    /// Their bytes.
+    pub value_bytes: u64,
+    /// Operations under way.
+    pub operations: usize,
+    /// Watchers that it tells changes.
+    pub watchers: usize,
+    /// Encrypted sessions with other nodes.
+    pub sessions: usize,
+    /// Requests received.
+    pub requests: u64,
+    /// Requests answered.
+    pub answers: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Requests sent.
+    pub asked: u64,
+    /// False values received.
+    pub forged: u64,
+    /// Values exchanged with other holders to keep enough replicas.
+    pub repaired: u64,
 }
 
 /// What passed through the sockets, UDP payload only.
@@ -175,7 +215,54 @@ impl From<&status::Status> for Status {
             },
             disk: disk.map(|disk| Disk { bytes: disk.bytes, trouble: disk.trouble.clone() }),
             mainline: status.mainline.as_ref().map(Mainline::from),
+            poly: status.poly.as_ref().map(Poly::from),
         }
+    }
+}
+
+impl From<&PolyStatus> for Poly {
+    fn from(poly: &PolyStatus) -> Self {
+        Self {
+            id: hex_bytes(poly.id.as_bytes()),
+            network_size: poly.network_size,
+            contacts: poly.contacts,
+            table: poly.table,
+            values: poly.values,
+            value_bytes: poly.value_bytes,
+            operations: poly.operations,
+            watchers: poly.watchers,
+            sessions: poly.sessions,
+            requests: poly.requests,
+            answers: poly.answers,
+            refused: poly.refused,
+            asked: poly.asked,
+            forged: poly.forged,
+            repaired: poly.repaired,
+        }
+    }
+}
+
+impl TryFrom<Poly> for PolyStatus {
+    type Error = Misread;
+
+    fn try_from(poly: Poly) -> Result<Self, Misread> {
+        Ok(Self {
+            id: kademlia::Key::new(bytes(&poly.id)?),
+            network_size: poly.network_size,
+            contacts: poly.contacts,
+            table: poly.table,
+            values: poly.values,
+            value_bytes: poly.value_bytes,
+            operations: poly.operations,
+            watchers: poly.watchers,
+            sessions: poly.sessions,
+            requests: poly.requests,
+            answers: poly.answers,
+            refused: poly.refused,
+            asked: poly.asked,
+            forged: poly.forged,
+            repaired: poly.repaired,
+        })
     }
 }
 
@@ -267,6 +354,7 @@ impl TryFrom<Status> for status::Status {
                 trouble: disk.trouble,
             }),
             mainline: status.mainline.map(status::MainlineStatus::try_from).transpose()?,
+            poly: status.poly.map(PolyStatus::try_from).transpose()?,
         })
     }
 }
