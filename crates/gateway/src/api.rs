@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use client::Key;
 use client::http::problem::Problem;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::app::App;
 use crate::problem::Fault;
@@ -39,24 +39,30 @@ pub(crate) use write::{if_match, read};
 )]
 struct Description;
 
-/// All described routes with their description.
-fn described() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Description::openapi())
-        .merge(node::routes())
-        .merge(mainline::routes())
-        .merge(write::routes())
-        .merge(crate::pkarr::routes())
+/// One path: what is described of it, and who answers.
+pub(crate) type Route = fn() -> UtoipaMethodRouter<App>;
+
+/// All described routes.
+fn all() -> impl Iterator<Item = UtoipaMethodRouter<App>> {
+    let networks = [node::ROUTES, mainline::ROUTES, write::ROUTES, crate::pkarr::ROUTES];
+    networks.into_iter().flatten().map(|route| route())
 }
 
-/// The routes of the API.
+/// The routes of the API. Each is described only to be routed: all descriptions at once would take
+/// some megabytes, which a daemon would keep.
 pub(crate) fn routes() -> Router<App> {
-    let (router, _) = described().split_for_parts();
-    router
+    all().fold(Router::new(), |router, (_, described, answers)| {
+        match described.paths.keys().next() {
+            Some(path) => router.route(path, answers),
+            None => router,
+        }
+    })
 }
 
 /// The description, as JSON.
 pub(crate) fn describe() -> String {
-    let (_, mut description) = described().split_for_parts();
+    let router = OpenApiRouter::<App>::with_openapi(Description::openapi());
+    let (_, mut description) = all().fold(router, OpenApiRouter::routes).split_for_parts();
     env!("CARGO_PKG_VERSION").clone_into(&mut description.info.version);
     description.to_json().unwrap_or_default()
 }
@@ -67,28 +73,28 @@ pub(crate) fn describe() -> String {
 pub(crate) enum Refusals {
     /// The request makes no sense
     #[response(status = 400, content_type = "application/problem+json")]
-    BadRequest(#[to_schema] Problem),
+    BadRequest(Problem),
     /// The token is missing or wrong
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
     /// From a page of another origin, or not on a gateway that only reads
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem),
+    Forbidden(Problem),
     /// The body is too long
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLong(#[to_schema] Problem),
+    TooLong(Problem),
     /// The request names another host
     #[response(status = 421, content_type = "application/problem+json")]
-    WrongHost(#[to_schema] Problem),
+    WrongHost(Problem),
     /// Too many requests: `Retry-After` says when to come again
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Problem),
+    TooMany(Problem),
     /// Nobody to ask, or too much to do
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
     /// No result in time
     #[response(status = 504, content_type = "application/problem+json")]
-    Late(#[to_schema] Problem),
+    Late(Problem),
 }
 
 /// Bytes as they are

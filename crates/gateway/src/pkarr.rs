@@ -15,10 +15,9 @@ use client::Key;
 use client::http::problem::Problem;
 use client::mainline::{SignedItem, as_byte_string, byte_string};
 use sha1::{Digest, Sha1};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{Raw, Refusals};
+use crate::api::{Raw, Refusals, Route};
 use crate::app::App;
 use crate::problem::{Fault, Segment};
 
@@ -38,9 +37,7 @@ const MIN_TTL_S: u32 = 300;
 const MAX_TTL_S: u32 = 86_400;
 const PAYLOAD: HeaderValue = HeaderValue::from_static("application/pkarr.org/relays#payload");
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(resolve, publish))
-}
+pub(crate) const ROUTES: &[Route] = &[|| routes!(resolve, publish)];
 
 /// The key of a signed item (BEP 44): SHA-1 of public key and salt.
 pub(crate) fn target(item: &SignedItem) -> Key {

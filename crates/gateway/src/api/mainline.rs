@@ -12,25 +12,23 @@ use client::http::json::{
 use client::http::problem::Problem;
 use client::mainline::{Quest, as_byte_string};
 use serde::Deserialize;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Raw, Refusals, key, names_tag};
+use super::{Raw, Refusals, Route, key, names_tag};
 use crate::app::App;
 use crate::problem::{Fault, Params, Segment};
 use crate::stream;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(contacts))
-        .routes(routes!(stored))
-        .routes(routes!(ping))
-        .routes(routes!(nodes))
-        .routes(routes!(trace))
-        .routes(routes!(scrape))
-        .routes(routes!(samples))
-        .routes(routes!(sample))
-}
+pub(super) const ROUTES: &[Route] = &[
+    || routes!(contacts),
+    || routes!(stored),
+    || routes!(ping),
+    || routes!(nodes),
+    || routes!(trace),
+    || routes!(scrape),
+    || routes!(samples),
+    || routes!(sample),
+];
 
 /// The most keys that are told of what the node stores.
 const MOST_STORED: usize = 1000;

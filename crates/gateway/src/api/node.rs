@@ -6,22 +6,20 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use client::http::json::Status;
 use client::http::problem::Problem;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Refusals;
+use super::{Refusals, Route};
 use crate::app::App;
 use crate::problem::Fault;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(status))
-        .routes(routes!(live))
-        .routes(routes!(openapi))
-        .routes(routes!(metrics))
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
-}
+pub(super) const ROUTES: &[Route] = &[
+    || routes!(status),
+    || routes!(live),
+    || routes!(openapi),
+    || routes!(metrics),
+    || routes!(healthz),
+    || routes!(readyz),
+];
 
 /// How the node is doing
 #[utoipa::path(
@@ -53,8 +51,13 @@ async fn live(State(app): State<App>) -> Result<Response, Fault> {
     get, path = "/v1/openapi.json", tag = "node",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value), Refusals)
 )]
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], super::describe()).into_response()
+async fn openapi() -> Result<Response, Fault> {
+    // On a thread of its own: what it takes in pieces is given back whole when the thread ends.
+    let (told, description) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().spawn(move || told.send(super::describe()));
+    thread.map_err(|_| Fault::late())?;
+    let description = description.await.map_err(|_| Fault::late())?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], description).into_response())
 }
 
 /// Metrics for Prometheus

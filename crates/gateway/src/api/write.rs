@@ -15,24 +15,22 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::mainline::{Salted, public_key};
-use super::{Raw, Refusals, key};
+use super::{Raw, Refusals, Route, key};
 use crate::app::App;
 use crate::guard::too_long;
 use crate::problem::{Fault, Params, Segment};
 use crate::stream::{self, Layout};
 
-/// These paths are read as well: one router for both, so that each path stands once.
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(super::mainline::peers, announce))
-        .routes(routes!(super::mainline::item))
-        .routes(routes!(put_item))
-        .routes(routes!(super::mainline::signed, put_signed))
-}
+/// Those of paths that are read as well: each path stands once.
+pub(super) const ROUTES: &[Route] = &[
+    || routes!(super::mainline::peers, announce),
+    || routes!(super::mainline::item),
+    || routes!(put_item),
+    || routes!(super::mainline::signed, put_signed),
+];
 
 /// Reads a request's body, within its limits of length and time.
 pub(crate) async fn read(app: &App, body: Body) -> Result<Bytes, Fault> {
