@@ -175,7 +175,9 @@ proptest! {
 
     /// Whatever is put, the books balance.
     #[test]
-    fn books_balance(puts in prop::collection::vec((0..30u8, 0..4u64, 1..200u32, 0..3000usize), 0..80)) {
+    fn books_balance(
+        puts in prop::collection::vec((0..30u8, 0..4u64, 1..200u32, 0..3000usize), 0..80),
+    ) {
         let limits = Limits { bytes: 60_000, source_bytes: 20_000, ..Limits::default() };
         let mut shelf = shelf(limits);
         let mut now = NOW;

@@ -147,7 +147,12 @@ proptest! {
     }
 
     #[test]
-    fn bent_messages_are_fine(parts in parts(), which in 0..9u8, at in any::<u16>(), to in any::<u8>()) {
+    fn bent_messages_are_fine(
+        parts in parts(),
+        which in 0..9u8,
+        at in any::<u16>(),
+        to in any::<u8>(),
+    ) {
         let sender = Sender { client: false, v4: true, v6: true };
         let mut bytes = Vec::new();
         Message::Request(Request { transaction: 1, sender, ask: ask(&parts, which, &[]) })
