@@ -116,3 +116,6 @@ pub(crate) fn names_tag(headers: &HeaderMap, name: header::HeaderName, tag: &str
         given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,10 @@
 
 use core::fmt::{Display, Write};
 use core::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 
 use client::Status;
+use client::poly::PolyStatus;
 use client::status::{FamilyStatus, MainlineStatus, Outcomes, Tally};
 
 use crate::app::{Refused, Shared};
@@ -18,34 +20,45 @@ pub(crate) fn write(status: &Status, app: &Shared) -> String {
     if let Some(mainline) = &status.mainline {
         network(&mut page, "mainline", mainline);
     }
+    if let Some(status) = &status.poly {
+        poly(&mut page, status);
+    }
     gateway(&mut page, app);
-    page.0
+    page.families.into_values().collect()
 }
 
-/// A page of metrics in the making.
+/// A page of metrics in the making: the text of each family, however many networks add to it.
 #[derive(Default)]
-struct Page(String);
+struct Page {
+    families: BTreeMap<&'static str, String>,
+    /// The family that values belong to.
+    family: &'static str,
+}
 
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.0, "# HELP polykad_{name} {help}\n# TYPE polykad_{name} {kind}");
+    fn head(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.family = name;
+        self.families.entry(name).or_insert_with(|| {
+            format!("# HELP polykad_{name} {help}\n# TYPE polykad_{name} {kind}\n")
+        });
     }
 
     /// Label values are words of ours: none needs escaping.
     fn value(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
-        let _ = write!(self.0, "polykad_{name}");
+        let Some(text) = self.families.get_mut(self.family) else { return };
+        // Writing to a string does not fail.
+        let _ = write!(text, "polykad_{name}");
         for (at, (label, word)) in labels.iter().enumerate() {
             let open = if at == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{open}{label}=\"{word}\"");
+            let _ = write!(text, "{open}{label}=\"{word}\"");
         }
         let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{close} {value}");
+        let _ = writeln!(text, "{close} {value}");
     }
 
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+    fn one(&mut self, name: &'static str, kind: &str, help: &str, value: impl Display) {
         self.head(name, kind, help);
         self.value(name, &[], value);
     }
@@ -53,7 +66,7 @@ impl Page {
     /// A counter with one further label.
     fn counters(
         &mut self,
-        name: &str,
+        name: &'static str,
         help: &str,
         common: Labels<'_>,
         label: &str,
@@ -135,6 +148,45 @@ fn network(page: &mut Page, network: &str, status: &MainlineStatus) {
     }
     sides(page, network, status);
     operations(page, network, &status.outcomes);
+}
+
+/// What the network `poly` has beside what all networks have.
+fn poly(page: &mut Page, status: &PolyStatus) {
+    let network = ("network", "poly");
+    for (name, help, value) in [
+        ("queries_received_total", "Queries of other nodes.", status.requests),
+        ("queries_answered_total", "Queries answered with what they ask for.", status.answers),
+        ("requests_sent_total", "Requests sent to other nodes.", status.asked),
+        ("forged_total", "Values received that do not match their key.", status.forged),
+        ("repaired_total", "Values exchanged to keep enough replicas.", status.repaired),
+    ] {
+        page.head(name, "counter", help);
+        page.value(name, &[network], value);
+    }
+    let help = "Queries refused with an error or left unanswered, by why.";
+    page.head("queries_refused_total", "counter", help);
+    page.value("queries_refused_total", &[network, ("reason", "any")], status.refused);
+    page.head("operations_in_progress", "gauge", "Lookups, puts and the like under way.");
+    page.value("operations_in_progress", &[network], status.operations);
+    page.head("stored", "gauge", "What the node stores for others.");
+    page.value("stored", &[network, ("kind", "values")], status.values);
+    page.head("stored_bytes", "gauge", "Bytes of what the node stores for others.");
+    page.value("stored_bytes", &[network], status.value_bytes);
+    page.head("contacts", "gauge", "Contacts in the routing table.");
+    for (state, count) in [("known", status.contacts), ("table", status.table)] {
+        page.value("contacts", &[network, ("family", "any"), ("state", state)], count);
+    }
+    page.head("network_nodes", "gauge", "Estimated number of nodes in the network.");
+    if let Some(nodes) = status.network_size {
+        page.value("network_nodes", &[network, ("family", "any")], nodes);
+    }
+    for (name, help, value) in [
+        ("watchers", "Watchers that are told changes.", status.watchers),
+        ("sessions", "Encrypted sessions with other nodes.", status.sessions),
+    ] {
+        page.head(name, "gauge", help);
+        page.value(name, &[network], value);
+    }
 }
 
 fn sides(page: &mut Page, network: &str, status: &MainlineStatus) {

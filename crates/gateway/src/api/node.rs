@@ -95,6 +95,7 @@ async fn readyz(State(app): State<App>) -> Result<&'static str, Fault> {
     let status = app.within(app.client.status()).await?;
     let sides = status.mainline.iter().flat_map(|mainline| [&mainline.v4, &mainline.v6]);
     let contacts: usize = sides.flatten().map(|side| side.good).sum();
+    let contacts = contacts + status.poly.as_ref().map_or(0, |poly| poly.table);
     if contacts > 0 {
         return Ok("ready\n");
     }
