@@ -101,7 +101,9 @@ impl<S: Store> Node<S> {
         loop {
             let Work::Blob(blob) = &operation.work else { return true };
             let walk = &operation.walk;
-            let at_once = (1 + blob.lacking.len()).min(MAX_AT_ONCE);
+            // Each one that lacks it or is slow makes it likelier that the next is, too.
+            let slow = walk.waiting() - walk.open();
+            let at_once = (1 + blob.lacking.len() + slow).min(MAX_AT_ONCE);
             let fastest = if walk.open() < at_once { walk.fastest_in_region() } else { None };
             let knows_region = walk.region() > 0;
             let way = || {
