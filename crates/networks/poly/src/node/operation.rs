@@ -58,6 +58,8 @@ pub(super) enum Work {
 #[derive(Debug, Default)]
 pub(super) struct Put {
     pub(super) acknowledgements: Acknowledgements,
+    /// Whether we are among its holders.
+    pub(super) is_holder: bool,
     /// Holders asked to store it.
     pub(super) served: usize,
     /// Whether the owner was told that it succeeded; the rest goes on behind.

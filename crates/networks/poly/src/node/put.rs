@@ -37,6 +37,7 @@ impl<S: Store> Node<S> {
             return false;
         }
         let command = &*command;
+        put.is_holder = true;
         let Some(value) = put_value(command) else { return false };
         let expected = match command {
             Command::PutRecord { expected, .. } => *expected,
@@ -137,8 +138,8 @@ impl<S: Store> Node<S> {
     fn settle_put(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
         let is_complete = !Self::is_waiting(operation);
         let walk = &operation.walk;
-        let is_holder = self.is_holder(&walk.target()) && !self.settings.client;
-        let holders = walk.holders() + usize::from(is_holder);
+        let Work::Put(Put { is_holder, .. }) = &operation.work else { return true };
+        let holders = walk.holders() + usize::from(*is_holder);
         let is_certain = walk.converged(MIN_HOLDERS);
         let mut needed = quorum(&operation.command, holders);
         if walk.answered == 0 && self.census.size().is_some() {
