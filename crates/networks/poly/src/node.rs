@@ -3,7 +3,8 @@
 //! Follow one message through [`Node::handle_message`]: a request goes to `answer`, what answers
 //! one of ours to `heard`, which hands it to the overlay and then to whatever it was asked for.
 //! Follow one wish of the owner through `client`, which begins it, and `advance`, which says whom
-//! to ask next and when it is over. Nobody asks for `repair`: that is how holders keep what they hold.
+//! to ask next and when it is over. Nobody asks for `repair`: that is how holders keep what they
+//! hold.
 //!
 //! Every message comes from a proven id; the layer below sees to that. There is one table for both
 //! address families.
