@@ -421,6 +421,9 @@ impl<A: Address> Overlay<A> {
     pub fn handle_timeout(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
         while let Some(overdue) = self.requests.poll_overdue(now) {
             match overdue {
+                Overdue::Slow(request) if self.requests.expects_silence() => {
+                    self.request_overdue(&request, Lookup::doubtful);
+                }
                 Overdue::Slow(request) => self.request_overdue(&request, Lookup::slow),
                 Overdue::Doubtful(request) => self.request_overdue(&request, Lookup::doubtful),
                 Overdue::Expired(request) => self.request_expired(request),

@@ -5,6 +5,9 @@
 //! that answered), a lookup asks somebody else, without giving up on it. Once it is *doubtful*, at
 //! twice that time, no lookup waits for it any more. Once it has *expired*, the contact has failed.
 //! An answer that comes still later is taken in all the same, for a while.
+//!
+//! Where silence is no longer rare, who is slow is most likely gone: see
+//! [`Requests::expects_silence`].
 
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,6 +151,7 @@ impl<A: Address, T: Copy> Requests<A, T> {
         self.in_flight -= usize::from(!late);
         let rtt = now.since(pending.request.sent);
         self.strangers.observe(rtt);
+        self.strangers.silent(false);
         Some(Answered { request: pending.request, rtt, late })
     }
 
@@ -170,6 +174,7 @@ impl<A: Address, T: Copy> Requests<A, T> {
                     pending.deadline =
                         pending.request.sent + wait.clamp(Self::EXPIRE_MIN, Self::EXPIRE_MAX);
                     self.deadlines.insert((pending.deadline, id));
+                    self.strangers.silent(true);
                     return Some(Overdue::Doubtful(pending.request));
                 }
                 Stage::Doubtful => {
@@ -197,6 +202,11 @@ impl<A: Address, T: Copy> Requests<A, T> {
         pending ^ self.next_timeout().map_or(0, Moment::as_micros)
     }
 
+    /// Whether of late so many requests met silence that one that is slow is likely to as well.
+    pub fn expects_silence(&self) -> bool {
+        self.strangers.silence > Strangers::RARE
+    }
+
     /// Requests that have not been answered and have not expired.
     pub fn in_flight(&self) -> usize {
         self.in_flight
@@ -217,15 +227,26 @@ struct Strangers {
     smoothed_us: u32,
     deviation_us: u32,
     answers: u32,
+    /// The share of requests that became doubtful, those before fading: in 65,536ths.
+    silence: u16,
 }
 
 impl Strangers {
     /// Before the first answer: the mean round-trip time between hosts of `PlanetLab`, and a
     /// deviation that makes their 98th percentile, 500 ms, slow.
-    const NEW: Self = Self { smoothed_us: 167_000, deviation_us: 83_000, answers: 0 };
+    const NEW: Self = Self { smoothed_us: 167_000, deviation_us: 83_000, answers: 0, silence: 0 };
+    /// One in 64: about as many of those that are there are slow.
+    const RARE: u16 = u16::MAX / 64;
+    /// How fast the share of silence follows: each request counts for 1/32.
+    const FADING: u16 = 32;
 
     fn expected(self) -> Duration {
         Duration::from_micros((self.smoothed_us + 4 * self.deviation_us).into())
+    }
+
+    fn silent(&mut self, is_silent: bool) {
+        self.silence -= self.silence.div_ceil(Self::FADING);
+        self.silence += if is_silent { u16::MAX / Self::FADING } else { 0 };
     }
 
     fn observe(&mut self, rtt: Duration) {

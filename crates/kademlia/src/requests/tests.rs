@@ -89,6 +89,29 @@ fn one_quick_answer_says_little_about_others() {
 }
 
 #[test]
+fn silence_is_expected_where_it_is_no_longer_rare() {
+    let mut requests = Requests::default();
+    let mut rng = rng();
+    let mut now = 0;
+    let mut ask = |requests: &mut Requests<SocketAddrV4, u32>, answers: bool| {
+        let id = requests.begin(request(1, now), None, &mut rng).unwrap();
+        if answers {
+            requests.answered(at(now + 100), id, address(1)).unwrap();
+        }
+        now += 20_000;
+        while requests.poll_overdue(at(now)).is_some() {}
+        requests.expects_silence()
+    };
+    assert!(!ask(&mut requests, true));
+    assert!(ask(&mut requests, false), "one of a few");
+    let answers = (0..100).take_while(|_| ask(&mut requests, true)).count();
+    assert!((10..40).contains(&answers), "{answers}: forgotten after some answers");
+    for _ in 0..1000 {
+        assert!(ask(&mut requests, false));
+    }
+}
+
+#[test]
 fn in_flight_is_bounded() {
     let mut requests = Requests::default();
     let mut rng = rng();
