@@ -97,23 +97,9 @@ impl Sessions {
         let Model::Weibull([session, absence]) = &self.model else { return None };
         let (shape, scale) = if is_session { *session } else { *absence };
         let mut draw = Draw::new(self.seed, place.into(), u64::MAX);
-        // Lengths weighted by themselves, by rejection from a few draws; the rest is a uniform
-        // share.
-        let mut length = 0.0;
-        let (mut weight, mut sum) = (draw.unit(), 0.0);
-        let mut lengths = [0.0; 32];
-        for length in &mut lengths {
-            *length = draw.weibull(shape, scale);
-            sum += *length;
-        }
-        weight *= sum;
-        for candidate in lengths {
-            length = candidate;
-            weight -= candidate;
-            if weight <= 0.0 {
-                break;
-            }
-        }
+        // Weighted by themselves, the lengths' powers have a gamma distribution; the rest is a
+        // uniform share.
+        let length = scale * draw.gamma(1.0 + 1.0 / shape).powf(1.0 / shape);
         Some(Duration::from_secs_f64((length * draw.unit()).clamp(1.0, 1e9)))
     }
 

@@ -81,6 +81,22 @@ impl Draw {
         scale * (-(1.0 - self.unit()).ln()).powf(1.0 / shape)
     }
 
+    /// Gamma distributed with this shape, above 1, and scale 1 (Marsaglia and Tsang, 2000).
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            // Box and Muller: one of the two normal numbers.
+            let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+            let normal = radius * (core::f64::consts::TAU * self.unit()).cos();
+            let v = (1.0 + c * normal).powi(3);
+            let bound = 0.5 * normal * normal + d * (1.0 - v + v.max(f64::MIN_POSITIVE).ln());
+            if v > 0.0 && (1.0 - self.unit()).ln() < bound {
+                return d * v;
+            }
+        }
+    }
+
     /// A 32-byte seed.
     pub fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];

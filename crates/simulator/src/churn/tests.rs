@@ -70,3 +70,15 @@ fn traces_are_read() {
         assert_eq!(parse_turn(wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn rests_last_as_theory_says() {
+    let sessions = kad();
+    let rests: Vec<_> = (0..20_000).filter_map(|p| sessions.rest(p, true)).collect();
+    // The integral of the survival function from there on, over the mean.
+    for (minutes, expected) in [(240, 0.525), (720, 0.210), (1440, 0.0706)] {
+        let longer = rests.iter().filter(|rest| rest.as_secs() > minutes * 60).count();
+        let share = f64::from(u32::try_from(longer).unwrap()) / 20_000.0;
+        assert!((share - expected).abs() < 0.012, "{minutes}: {share}");
+    }
+}

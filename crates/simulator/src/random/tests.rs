@@ -34,3 +34,13 @@ fn streams_differ_by_every_name() {
     sorted.dedup();
     assert_eq!(sorted.len(), firsts.len());
 }
+
+#[test]
+fn gamma_has_mean_and_variance_of_its_shape() {
+    let mut draw = Draw::new(1, 2, 3);
+    let numbers: Vec<f64> = (0..50_000).map(|_| draw.gamma(2.626)).collect();
+    let mean = numbers.iter().sum::<f64>() / 50_000.0;
+    let variance = numbers.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 50_000.0;
+    assert!((mean - 2.626).abs() < 0.04, "{mean}");
+    assert!((variance - 2.626).abs() < 0.15, "{variance}");
+}
