@@ -1,5 +1,6 @@
-//! What a simulator asks of a node: what memory it takes, and to read ahead. Among a hundred thousand nodes, most of the time that a query
-//! takes is waiting for memory. Whoever knows what comes next can wait for several nodes at once.
+//! What a simulator asks of a node: what memory it takes, and to read ahead. Among a hundred
+//! thousand nodes, most of the time that a query takes is waiting for memory. Whoever knows what
+//! comes next can wait for several nodes at once.
 //!
 //! The numbers returned mean nothing; they are there so that the reading is not optimized away.
 
