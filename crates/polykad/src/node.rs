@@ -21,6 +21,7 @@ use crate::driver::{Driver, Handle};
 use crate::mainline::calls::Caller;
 use crate::mainline::{Host, Request, restore};
 use crate::socket::Socket;
+use crate::store::StoreError;
 
 /// The port listened on unless told otherwise: the first of BitTorrent's customary ones.
 pub const DEFAULT_PORT: u16 = 6881;
@@ -176,6 +177,9 @@ pub enum SpawnError {
     /// The system gave no random bytes.
     #[error("no randomness from the system: {0}")]
     Randomness(getrandom::Error),
+    /// Values can't be kept in the data folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Long messages can't be carried.
     #[error(transparent)]
     Bulk(#[from] BulkError),

@@ -15,7 +15,8 @@
 //!
 //! Towards the sockets, datagrams come from and go to peers of which only the address counts; a
 //! message that comes with an id is one of `Way::Bulk`, whose connection has proven it, and passes
-//! untouched, as those of the inner protocol do.
+//! untouched. Those of the inner protocol pass once their receiver has shown to be there
+//! (`secure/bulk.rs`).
 //!
 //! `secure/receive.rs` follows a datagram inwards, `secure/send.rs` a message outwards.
 
@@ -31,6 +32,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::contact::Peer;
 use attempt::Attempts;
+use bulk::{Long, on_its_way};
 use gate::Gate;
 use keys::MAX_NUMBER;
 use noise::Noise;
@@ -40,6 +42,7 @@ use session::Renewal;
 use table::Table;
 
 mod attempt;
+mod bulk;
 mod gate;
 mod keys;
 mod noise;
@@ -176,6 +179,7 @@ struct Core {
     retained: Retained,
     /// Initiations whose answer the inner protocol is about to give.
     answering: Vec<Answering>,
+    long: Long,
     outbox: Outbox<Peer>,
     /// A datagram in the making.
     scratch: Vec<u8>,
@@ -199,6 +203,7 @@ impl<P: Protocol<Peer = Peer>> Secure<P> {
             attempts: Attempts::default(),
             retained: Retained::default(),
             answering: Vec::new(),
+            long: Long::default(),
             outbox: Outbox::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
@@ -279,6 +284,9 @@ impl<P: Protocol<Peer = Peer>> Protocol for Secure<P> {
             if let Some(transmit) = self.core.outbox.pop(buffer) {
                 return Some(transmit);
             }
+            if let Some(to) = self.core.poll_long(now, buffer) {
+                return Some(on_its_way(to));
+            }
             let Some(transmit) = self.inner.poll_transmit(now, &mut self.plain) else {
                 if self.core.finish_answers(now) {
                     continue;
@@ -286,8 +294,11 @@ impl<P: Protocol<Peer = Peer>> Protocol for Secure<P> {
                 return None;
             };
             if transmit.way == Way::Bulk {
-                core::mem::swap(buffer, &mut self.plain);
-                return Some(transmit);
+                if self.core.send_long(now, transmit.to, &self.plain) {
+                    core::mem::swap(buffer, &mut self.plain);
+                    return Some(transmit);
+                }
+                continue;
             }
             let sent = self.core.send(now, transmit.to, &self.plain, buffer);
             if sent.is_some() {
@@ -305,6 +316,7 @@ impl<P: Protocol<Peer = Peer>> Protocol for Secure<P> {
             self.inner.next_timeout(),
             self.core.attempts.next_due(),
             self.core.table.next_expiry(self.core.config.idle),
+            self.core.long.next_expiry(),
         ]
         .into_iter()
         .flatten()
@@ -331,6 +343,7 @@ impl Core {
         while let Some((number, is_over)) = self.attempts.pop_due(now) {
             self.attempt_due(now, number, is_over);
         }
+        self.expire_long(now);
         let expired = self.table.expire(now, self.config.idle);
         self.counters.evicted += expired as u64;
     }

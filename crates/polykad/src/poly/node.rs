@@ -35,8 +35,9 @@ pub const DEFAULT_PORT: u16 = 7654;
 /// The name of the public network.
 pub const PUBLIC_NETWORK: &str = "polykad";
 
-/// The data file.
+/// The data file with what the node knows of itself, and the folder of the values.
 const FILE: &str = "poly.redb";
+const VALUES: &str = "poly-values";
 
 /// When contacts are first written to disk, and, with pauses that grow by a quarter each, how
 /// seldom in the end.
@@ -277,18 +278,22 @@ impl Builder {
         let clock = Clock::start();
         let identity = self.secret_key.unwrap_or_else(|| derived(&seed, "identity"));
         let kept = match self.data_dir.take() {
-            None => Kept { identity, contacts: Vec::new(), disk: None },
+            None => {
+                let values = Values::in_memory();
+                Kept { identity, contacts: Vec::new(), disk: None, values }
+            }
             Some(folder) => {
                 let opened = tokio::task::spawn_blocking(move || open(&folder, identity)).await;
                 opened.map_err(|_| SpawnError::RuntimeEnds)??
             }
         };
         let (known, keeps) = (kept.contacts.len(), kept.disk.is_some());
-        let machine = self.machine(&kept, &listen, clock, &seed);
+        let Kept { identity, contacts, disk, values } = kept;
+        let machine = self.machine((&identity, &contacts, values), &listen, clock, &seed);
         let id = machine.id();
-        let host = Host::new(clock, listen.clone(), kept.disk);
+        let host = Host::new(clock, listen.clone(), disk);
         let (driver, handle) = Driver::new(machine, host, clock, sockets);
-        let bulk = Bulk::new(&kept.identity, MAX_BULK_BYTES, derived(&seed, "bulk"))?;
+        let bulk = Bulk::new(&identity, MAX_BULK_BYTES, derived(&seed, "bulk"))?;
         let (end, ended) = watch::channel(false);
         tokio::spawn(drive(driver.with_carrier(bulk), end));
 
@@ -304,12 +309,12 @@ impl Builder {
 
     fn machine(
         &self,
-        kept: &Kept,
+        (identity, contacts, values): (&[u8; 32], &[Peer], Values),
         listen: &[SocketAddr],
         clock: Clock,
         seed: &[u8; 32],
     ) -> Machine {
-        let identity = SigningKey::from_bytes(&kept.identity);
+        let identity = SigningKey::from_bytes(identity);
         let id = Key::new(identity.verifying_key().to_bytes());
         let unix_start = clock.calendar().to_unix(Moment::START);
         let mut settings = Settings::new(id, unix_start);
@@ -331,8 +336,8 @@ impl Builder {
                 secure.gate = UNLIMITED;
             }
         }
-        let mut node = Inner::with_store(settings, derived(seed, "node"), Values::in_memory());
-        node.restore_contacts(kept.contacts.iter().copied());
+        let mut node = Inner::with_store(settings, derived(seed, "node"), values);
+        node.restore_contacts(contacts.iter().copied());
         Secure::new(node, &identity, secure, derived(seed, "secure"))
     }
 
@@ -365,6 +370,7 @@ struct Kept {
     identity: [u8; 32],
     contacts: Vec<Peer>,
     disk: Option<Disk>,
+    values: Values,
 }
 
 /// Opens the data folder. `identity` is kept if there is none yet.
@@ -378,7 +384,8 @@ fn open(folder: &Path, identity: [u8; 32]) -> Result<Kept, SpawnError> {
     if before.is_none() {
         disk.set(kept::SECRET_KEY, &identity);
     }
-    Ok(Kept { identity: before.unwrap_or(identity), contacts, disk: Some(disk) })
+    let values = Values::on_disk(&folder.join(VALUES))?;
+    Ok(Kept { identity: before.unwrap_or(identity), contacts, disk: Some(disk), values })
 }
 
 /// A seed for one purpose, of which others tell nothing.

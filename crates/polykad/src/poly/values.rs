@@ -1,7 +1,11 @@
 //! Where a node's values are: in memory or on disk, as it is told when it starts.
 
+use std::path::Path;
+
 use poly::store::{Head, MemoryStore, Store, StoreFailed};
 use poly::value::Slot;
+
+use crate::store::{DiskStore, StoreError, StoreSettings};
 
 /// Any store of values.
 pub(crate) struct Values(Box<dyn Store + Send>);
@@ -9,6 +13,11 @@ pub(crate) struct Values(Box<dyn Store + Send>);
 impl Values {
     pub(crate) fn in_memory() -> Self {
         Self(Box::new(MemoryStore::default()))
+    }
+
+    /// In a folder, which is made if missing.
+    pub(crate) fn on_disk(folder: &Path) -> Result<Self, StoreError> {
+        Ok(Self(Box::new(DiskStore::open(folder, StoreSettings::default())?)))
     }
 }
 

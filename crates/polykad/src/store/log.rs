@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ use super::sync::Queue;
 const COMPACTION_RATE: u32 = 4;
 /// And at least so many a step.
 const COMPACTION_STEP: u32 = 4096;
+/// Bytes looked through at the start of a run: a process that is killed again and again right after
+/// its start gets room back, too.
+const TIDY_STEP: u32 = 1 << 20;
 /// How long a guard holds whose end is not known, because the record that knew is damaged.
 const LONGEST_GUARD_S: u64 = 2 * MAX_LIFETIME_S as u64;
 
@@ -92,8 +95,28 @@ pub struct StoreCounters {
 #[derive(Default)]
 pub(super) struct Index {
     hasher: RandomState,
-    places: HashMap<u64, Place>,
+    places: HashMap<u64, Place, BuildHasherDefault<Hashed>>,
     twins: BTreeMap<Slot, Place>,
+}
+
+/// The hash of what is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
 }
 
 impl Index {
@@ -425,6 +448,22 @@ impl<M: Medium> Log<M> {
         self.counters.copied_bytes += u64::from(copy.size);
         self.settle(&slot, Some(place), copy);
         Ok(())
+    }
+
+    /// Begins a run on what another has left: what that may not have brought to the disk is brought
+    /// there, files that nobody needs go, and some room is got back.
+    pub(super) fn tidy(&mut self, first_unsynced: u32) {
+        for (number, file) in self.files.range(first_unsynced..) {
+            self.queue.written(*number, &file.file, true);
+        }
+        let dead = self.files.iter().filter(|(number, file)| {
+            Some(**number) != self.active && !file.stuck && file.live == 0
+        });
+        let dead: Vec<u32> = dead.map(|(number, _)| *number).collect();
+        for number in dead {
+            self.retire(number);
+        }
+        self.make_room(TIDY_STEP);
     }
 
     /// Gives up an empty file, once its contents are safe elsewhere.

@@ -56,6 +56,7 @@ impl<M: Medium> Log<M> {
         self.set_damaged_aside(now_unix)?;
         let last = self.files.last_key_value();
         self.active = last.filter(|(_, file)| !file.stuck).map(|(number, _)| *number);
+        self.tidy(checked_from);
         Ok(())
     }
 

@@ -49,6 +49,25 @@ async fn values_of_all_sizes_cross_the_network() {
     assert!(matches!(nothing, GetError::NotFound { .. }), "{nothing:?}");
 }
 
+/// Whoever has just come knows few by a session, and nobody it stores with.
+#[tokio::test]
+async fn a_newcomer_puts_and_gets_long_values() {
+    let nodes = network(20).await;
+    let newcomer = || {
+        let builder = PolyNode::builder().listen(ANY.parse().unwrap()).client(true);
+        builder.bootstrap(nodes[4].listen()[0]).spawn()
+    };
+    let value = vec![9; 65536];
+    let writer = newcomer().await.unwrap();
+    let put = writer.put(value.clone(), PutOptions::default()).await.unwrap();
+    assert!(put.acknowledgements.stored.len() >= 8, "{put:?}");
+    drop(writer);
+    let reader = newcomer().await.unwrap();
+    let got = reader.get(put.key, GetOptions::default()).await.unwrap();
+    assert!(got.value == value);
+    println!("{:?} {:?}", put.report, got.report);
+}
+
 #[tokio::test]
 async fn records_change_by_compare_and_swap() {
     let nodes = network(12).await;
@@ -131,6 +150,36 @@ async fn without_the_key_a_private_network_is_silent() {
     let answer = tokio::time::timeout(Duration::from_millis(500), probe.recv_from(&mut buffer));
     assert!(answer.await.is_err(), "not a byte");
     drop(sent);
+}
+
+/// A whole network that is gone at once, and comes back.
+#[tokio::test]
+async fn values_survive_the_restart_of_all() {
+    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let start = |at: usize, entry: Option<SocketAddr>| {
+        let builder = PolyNode::builder().listen(ANY.parse().unwrap()).rate_limit(None);
+        let builder = builder.data_dir(folders[at].path());
+        entry.into_iter().fold(builder, |builder, entry| builder.bootstrap(entry)).spawn()
+    };
+    let mut key = None;
+    for round in 0..2 {
+        let first = start(0, None).await.unwrap();
+        let entry = Some(first.listen()[0]);
+        let (second, third) = (start(1, entry).await.unwrap(), start(2, entry).await.unwrap());
+        second.joined().await.unwrap();
+        third.joined().await.unwrap();
+        if round == 0 {
+            let put = second.put(vec![5; 30_000], PutOptions::default()).await.unwrap();
+            assert!(put.acknowledgements.stored.len() >= 2, "{put:?}");
+            key = Some(put.key);
+        } else {
+            let got = third.get(key.unwrap(), GetOptions::default()).await.unwrap();
+            assert_eq!(got.value, vec![5; 30_000]);
+        }
+        for node in [first, second, third] {
+            node.shutdown().await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ const MAX_ANSWERING: usize = 64;
 
 /// An initiation whose answer the inner protocol is about to give.
 pub(super) struct Answering {
-    peer: Peer,
+    pub(super) peer: Peer,
     number: u32,
     /// How the initiator calls the session.
     remote: Index,
@@ -60,6 +60,11 @@ impl Answering {
             self.answer = Some(message.to_vec());
             return true;
         }
+        self.hold(message)
+    }
+
+    /// Keeps a message until the initiator has proven its address; whether there is room.
+    pub(super) fn hold(&mut self, message: &[u8]) -> bool {
         let has_room = self.held.len() < super::session::MAX_HELD;
         if has_room {
             self.held.push(message.to_vec());
@@ -139,6 +144,8 @@ impl Core {
         let bytes_in = sealed.body.len() + wire::HEADER_BYTES;
         let peer = self.located(now, number, from, is_newest.then_some(bytes_in))?;
         match sealed.kind {
+            // A knock: it showed that its sender is there, and says nothing.
+            Kind::Data if plain.is_empty() => None,
             Kind::Data => Some(peer),
             Kind::Control => {
                 self.control(now, number, from, plain);

@@ -96,7 +96,7 @@ impl Core {
     }
 
     /// Keeps a message for an address that may not get so much yet.
-    fn hold(&mut self, now: Moment, number: u32, to: Peer, message: &[u8]) {
+    pub(super) fn hold(&mut self, now: Moment, number: u32, to: Peer, message: &[u8]) {
         let asked = self.ask_for_proof(now, number, to.address);
         let Some(session) = self.table.session(number) else {
             return;
