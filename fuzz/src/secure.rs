@@ -236,7 +236,8 @@ impl Stage {
             self.deliver();
         }
         let counters: Vec<_> = self.nodes.iter().map(Secure::counters).collect();
-        let kinds: Vec<_> = self.in_flight.iter().map(|(by, b)| (*by, b[0], b.len())).collect();
+        let kinds: Vec<_> =
+            self.in_flight.iter().map(|(by, b)| (*by, b.first(), b.len())).collect();
         panic!("two nodes do not come to rest: {counters:?} {kinds:?}");
     }
 

@@ -2,9 +2,9 @@
 //!
 //! A value is appended to a file with one write, and acknowledged when the operating system has it:
 //! a process that is killed loses nothing. A thread asks the disk to take what was written, in
-//! groups of at most 50 ms; [`StoreSettings::sync_before_acknowledging`] has each write wait for it.
-//! An index in memory (24 bytes a value) tells where each value is. Files more than half of which
-//! nobody needs are emptied bit by bit, as others are written, so that no write waits long.
+//! groups of at most 50 ms; [`StoreSettings::sync_before_acknowledging`] has each write wait for
+//! it. An index in memory (24 bytes a value) tells where each value is. Files more than half of
+//! which nobody needs are emptied bit by bit, as others are written: no write waits long.
 //!
 //! | file | what happens there |
 //! |---|---|

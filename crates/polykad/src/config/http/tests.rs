@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use super::super::Layer;
-use super::*;
 
 #[test]
 fn file_and_environment_are_read() {

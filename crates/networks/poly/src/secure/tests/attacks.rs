@@ -286,7 +286,8 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let cut = || prop::option::weighted(0.3, 0usize..1200);
     prop_oneof![
-        3 => (0usize..1171, 0usize..1171).prop_map(|(request, answer)| Act::Ask { request, answer }),
+        3 => (0usize..1171, 0usize..1171)
+            .prop_map(|(request, answer)| Act::Ask { request, answer }),
         6 => (0usize..40, 0u8..4, cut(), cut())
             .prop_map(|(which, host, turned, cut)| Act::Send { which, host, turned, cut }),
         1 => (0u8..4, prop::collection::vec(any::<u8>(), 0..300))
@@ -378,7 +379,7 @@ proptest! {
 
 #[test]
 fn an_address_that_is_not_proven_gets_no_handshake() {
-    let mut world = pair(&SecureConfig { renew_after: Duration::from_secs(60), ..config() });
+    let mut world = pair(&SecureConfig { renew_after: Duration::from_mins(1), ..config() });
     ask(&mut world, Ask::default());
     ask(&mut world, Ask::default());
     // The session is due for renewal; somebody on the path sends a question from elsewhere.

@@ -68,7 +68,10 @@ fn headers_come_back() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_fine(mut bytes in prop::collection::vec(any::<u8>(), 0..1300), kind in 0u8..8) {
+    fn any_bytes_are_fine(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..1300),
+        kind in 0u8..8,
+    ) {
         let _ = Datagram::parse(&bytes);
         if let Some(first) = bytes.first_mut() {
             *first = 0x10 | kind;
