@@ -2,8 +2,8 @@
 //!
 //! They travel on another way, by connections whose first datagrams are long and which the other
 //! side accepts only from addresses that it knows. So a long message waits until its receiver has
-//! shown to be there, and goes behind a *knock*: a data datagram without a message, which shows
-//! the receiver that we are.
+//! shown to be there, and goes behind a *knock*: the control datagram "here I am", which shows the
+//! receiver that we are.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl Core {
         if allowance.is_some() {
             self.hold(now, number, to, &[]);
         } else {
-            self.seal_into_outbox(now, number, to.address, Kind::Data, &[]);
+            self.seal_into_outbox(now, number, to.address, Kind::Control, &[]);
             self.table.touch(now, number);
         }
     }

@@ -144,8 +144,6 @@ impl Core {
         let bytes_in = sealed.body.len() + wire::HEADER_BYTES;
         let peer = self.located(now, number, from, is_newest.then_some(bytes_in))?;
         match sealed.kind {
-            // A knock: it showed that its sender is there, and says nothing.
-            Kind::Data if plain.is_empty() => None,
             Kind::Data => Some(peer),
             Kind::Control => {
                 self.control(now, number, from, plain);
@@ -532,7 +530,7 @@ impl Core {
         sent
     }
 
-    /// Encrypts a message and queues it.
+    /// Encrypts a message and queues it; no message is a knock, "here I am".
     pub(super) fn seal_into_outbox(
         &mut self,
         now: Moment,
@@ -544,6 +542,7 @@ impl Core {
         let Some(session) = self.table.session(number) else {
             return;
         };
+        let kind = if message.is_empty() { Kind::Control } else { kind };
         if session.seal(now, kind, message, &mut self.scratch).is_some() {
             session.spend(to, message.len() + OVERHEAD_BYTES);
             if kind == Kind::Data {

@@ -151,14 +151,51 @@ fn simultaneous_open_settles() {
     }
 }
 
+/// Nothing long goes to whoever has not shown to be there; and it is known there when it comes.
 #[test]
-fn bulk_passes_untouched() {
+fn long_messages_wait_until_both_know_each_other() {
+    let long = Ask { is_bulk: true, request: 60_000, ..Ask::default() };
     let mut world = pair(&config());
-    let to = peer(2);
-    world.ask(1, to, Ask { is_bulk: true, request: 60_000, ..Ask::default() });
-    assert_eq!(world.bulk, [(address(1), to, 60_000)]);
+    world.ask(1, peer(2), long);
+    assert_eq!(world.bulk, []);
+    world.run_for(ROUND_TRIP);
+    let sent = (address(1), peer(2), 60_000);
+    assert_eq!(world.bulk, [sent]);
+    world.run_for(ROUND_TRIP);
+    assert!(world.node(2).knows(address(1)) && world.node(1).knows(address(2)));
+    world.ask(1, peer(2), long);
+    assert_eq!(world.bulk, [sent, sent], "now at once");
     world.deliver_bulk(2, peer(1), 60_000);
     assert_eq!(world.heard(2), 1);
+    world.check();
+}
+
+/// The answer to a first request that is long: the asker's address may be forged.
+#[test]
+fn long_answers_to_strangers_wait_for_their_proof() {
+    let mut world = pair(&config());
+    let number = world.ask(1, peer(2), Ask { answer: 60_000, ..Ask::default() });
+    world.run_for(ROUND_TRIP);
+    assert_eq!((world.bulk.as_slice(), world.answered(1, number)), (&[][..], None));
+    world.run_for(ROUND_TRIP);
+    assert_eq!(world.bulk, [(address(2), peer(1), 60_000)]);
+    world.check();
+}
+
+#[test]
+fn long_messages_to_nobody_are_given_up() {
+    let mut world = World::new(1);
+    world.add(1, config());
+    world.run_for(Duration::from_secs(1));
+    for _ in 0..300 {
+        world.ask(1, peer(3), Ask { is_bulk: true, request: 60_000, ..Ask::default() });
+    }
+    let dropped = world.node(1).counters().dropped;
+    assert!(dropped >= 300 - 8 * 1024 * 1024 / 60_000, "bounded: {dropped}");
+    world.run_for(Duration::from_mins(2));
+    assert_eq!(world.bulk, []);
+    assert!(world.node(1).counters().dropped >= 300);
+    assert_eq!((world.node(1).handshakes(), world.node(1).next_timeout()), (0, None));
 }
 
 #[test]

@@ -54,7 +54,9 @@ impl Protocol for Echo {
                 let mut answer = [&b"a"[..], &number.to_be_bytes()].concat();
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
                 answer.resize(length.max(answer.len()), 0);
-                self.out.push_back((Transmit { to: from, way: Way::Datagram }, answer));
+                let is_long = answer.len() > MAX_MESSAGE_BYTES;
+                let way = if is_long { Way::Bulk } else { Way::Datagram };
+                self.out.push_back((Transmit { to: from, way }, answer));
             }
             (b'a', _) => self.events.push_back((from, number)),
             _ => {}
