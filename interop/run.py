@@ -31,6 +31,7 @@ SCENARIOS = [
     "flood",
     "seed_to_leech",
     "swarm",
+    "poly_python",
 ]
 
 

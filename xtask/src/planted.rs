@@ -5,7 +5,7 @@
 //! those.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::shell::{Output, cargo, root, target_dir};
 use crate::suite::Tally;
@@ -21,13 +21,19 @@ const PLANTS: [&str; 6] = [
     "let _ = std::hash::RandomState::new();",
 ];
 
+/// Crates that tests of the protocol crates use.
+const TEST_CRATES: [&str; 1] = ["counting"];
+
 /// The test run's stage.
 pub(crate) fn stage() -> Result<Tally, String> {
     let mut tally = Tally::default();
     let workspace = Workspace::load()?;
     let crates = workspace.protocol_crates();
     let folder = target_dir().join("planted");
-    copy_workspace(&folder, &crates.iter().map(|c| c.folder.as_path()).collect::<Vec<_>>())?;
+    let helpers: Vec<_> = TEST_CRATES.iter().map(|name| root().join(name)).collect();
+    let copied = crates.iter().map(|member| member.folder.as_path());
+    let copied: Vec<_> = copied.chain(helpers.iter().map(PathBuf::as_path)).collect();
+    copy_workspace(&folder, &copied)?;
     let control = lint(&folder, None)?;
     tally.expect(control.success, "the copy without plants does not pass clippy");
     for member in crates {

@@ -1,8 +1,8 @@
 //! Polykad's own network, as an application sees it: blobs, records, topics, watches.
 //!
 //! What is stored is made and checked with [`value`]: a blob is bytes under their hash, a
-//! [`Record`](value::Record) is signed by its author and replaced by the next, an
-//! [`Entry`](value::Entry) is one of many signed under a topic. Every value has an expiry.
+//! [`Record`] is signed by its author and replaced by the next, an
+//! [`Entry`] is one of many signed under a topic. Every value has an expiry.
 
 use core::fmt;
 use core::future::poll_fn;

@@ -6,7 +6,7 @@
 //! network, `pkarr` and `metrics` what others define; `problem` makes errors of RFC 9457. What is
 //! seen live comes from `live`, which looks at the node once a second for all watchers together.
 //!
-//! A further network adds one file to `api`, its router to [`api::routes`], and its lines to
+//! A further network adds one file to `api`, its router to `api::routes`, and its lines to
 //! `metrics`.
 //!
 //! *Must not contain*: anything of how a network works; it sees the client's traits alone.

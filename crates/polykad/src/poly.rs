@@ -1,6 +1,6 @@
 //! A node of Polykad's own network in this process.
 //!
-//! [`PolyNode`] is built, spawned, used and shut down. Its [`Host`] lives on the driver's task: it
+//! [`PolyNode`] is built, spawned, used and shut down. Its `Host` lives on the driver's task: it
 //! turns calls into commands and events into results, and hands what must survive to the disk. It
 //! never waits.
 

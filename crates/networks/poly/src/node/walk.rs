@@ -41,7 +41,7 @@ struct Candidate {
     in_region: bool,
     path: u8,
     hop: u8,
-    /// The greater, the slower; see [`Pace`].
+    /// The greater, the slower; see `Node::pace`.
     pace: u8,
     slow_at: Moment,
 }
