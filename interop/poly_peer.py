@@ -52,6 +52,7 @@ BLOB, RECORD = 0, 1
 (VERSION, TYPE, TRANSACTION, SENDER, TARGET, COUNT, KIND, ROOM, VALUE) = range(9)
 (CONTACTS_V4, CONTACTS_V6, EXPECTED, CODE, DETAIL, SEQ, SIZE) = (10, 11, 12, 16, 17, 18, 21)
 STORED, UPTIME = 30, 32
+LAST_KNOWN = UPTIME
 CLIENT, WANTS_V4, WANTS_V6 = 1, 2, 4
 REASONS = {
     1: "makes no sense",
@@ -476,7 +477,7 @@ class Answer:
         """The answer to this transaction, if the message is one; raises what was refused."""
         try:
             answer = cls(decode(message))
-            ours = answer.number(VERSION) == 1 and answer.number(TRANSACTION) == transaction
+            ours = answer.fields.get(VERSION, 1) == 1 and answer.number(TRANSACTION) == transaction
             kind = answer.number(TYPE)
         except Malformed:
             return None
@@ -552,7 +553,8 @@ def decode(data: bytes) -> Fields:
     fields: Fields = {}
     for _ in range(count):
         (key_major, key), (major, number) = head(), head()
-        if key_major != 0 or major not in (0, 2) or key in fields:
+        twice = key in fields and key <= LAST_KNOWN
+        if key_major != 0 or major not in (0, 2) or twice:
             raise Malformed("a field of another type, or twice")
         fields[key] = number if major == 0 else take(number)
     if at != len(data):

@@ -163,6 +163,8 @@ def records(context, peer, nodes):
     got = ours(context, "record", "get", *arguments)
     context.check("polykad reads it", got.code == 0 and got.out.strip() == b"one", got)
     context.check("compare and swap: 1 to 2", swap(b"two", 2, 1).succeeded(swap=True))
+    again = swap(b"two", 2, 1)
+    context.check("the same swap again: it is there", set(again.answers.values()) == {0}, again)
     stale = swap(b"late", 3, 1)
     context.check("a stale swap does not succeed", not stale.succeeded(swap=True), stale)
     told = {(refusal.code, refusal.detail) for refusal in stale.refusals}
