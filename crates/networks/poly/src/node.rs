@@ -201,6 +201,9 @@ pub struct Node<S = MemoryStore> {
 struct Errand {
     to: Contact<Endpoint>,
     job: Job,
+    /// Whether question or answer exceeds a datagram: it takes as long as its bytes do, whatever
+    /// the round-trip time.
+    is_long: bool,
 }
 
 /// What for.
@@ -401,9 +404,13 @@ impl<S: Store> Node<S> {
         let tag = self.next_tag;
         let transaction = self.overlay.request(now, to.address, key, tag, &mut self.rng)?;
         self.next_tag += 1;
-        self.errands.insert(tag, Errand { to, job });
+        // Whoever is asked beside the walk for all of a value has just said how long it is.
+        let wants_all = matches!(ask, Ask::Get { room: answer::MAX_BULK, .. });
+        let wants_all = wants_all && matches!(job, Job::Aside(_));
         let request = Request { transaction: transaction.0, sender: self.sender(), ask };
-        self.send(to.into(), &Message::Request(request));
+        let way = self.send(to.into(), &Message::Request(request));
+        let is_long = wants_all || way == Way::Bulk;
+        self.errands.insert(tag, Errand { to, job, is_long });
         self.counters.asked += 1;
         Some(tag)
     }
@@ -483,13 +490,13 @@ impl<S: Store> Node<S> {
         self.send(to, &Message::Refusal(RefusalReply { transaction, refusal }));
     }
 
-    fn send(&mut self, to: Peer, message: &Message<'_>) {
-        send(&mut self.outbox, &mut self.scratch.message, to, message);
+    fn send(&mut self, to: Peer, message: &Message<'_>) -> Way {
+        send(&mut self.outbox, &mut self.scratch.message, to, message)
     }
 }
 
 /// Queues a message: in one datagram if it fits.
-fn send(outbox: &mut Outbox<Peer>, scratch: &mut Vec<u8>, to: Peer, message: &Message<'_>) {
+fn send(outbox: &mut Outbox<Peer>, scratch: &mut Vec<u8>, to: Peer, message: &Message<'_>) -> Way {
     scratch.clear();
     message.encode(scratch);
     let way = if scratch.len() > MAX_MESSAGE_BYTES { Way::Bulk } else { Way::Datagram };
@@ -497,6 +504,7 @@ fn send(outbox: &mut Outbox<Peer>, scratch: &mut Vec<u8>, to: Peer, message: &Me
     if scratch.capacity() > KEPT_BYTES {
         *scratch = Vec::new();
     }
+    way
 }
 
 /// Capacity of buffers that is kept for reuse: a long value must not stay in an idle node.

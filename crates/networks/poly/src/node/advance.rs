@@ -24,6 +24,9 @@ pub(super) const ALL: u8 = MAX_CONTACTS as u8;
 /// Requests that must be free for an operation to go on, and how soon it looks again.
 const ROOM_NEEDED: usize = 96;
 const ROOM_AGAIN: Duration = Duration::from_millis(20);
+/// How long a message that exceeds a datagram may take beyond the round trip: 64 KiB to 20 holders
+/// over a line of 3 Mbit/s, with a connection to each.
+const LONG_TAKES: Duration = Duration::from_secs(4);
 /// Replicas that are asked to tell changes.
 const LEASES: usize = 4;
 /// How soon a watch looks for replicas again if it has too few.
@@ -84,7 +87,9 @@ impl<S: Store> Node<S> {
     ) {
         if let Some(tag) = self.ask(now, next.contact, ask, Job::Step(id)) {
             operation.tags.push(tag);
-            operation.walk.ask(next, serves, self.slow_at(now, &next.contact));
+            let is_long = self.errands.get(&tag).is_some_and(|errand| errand.is_long);
+            let extra = if is_long { LONG_TAKES } else { Duration::ZERO };
+            operation.walk.ask(next, serves, self.slow_at(now, &next.contact) + extra);
         } else {
             operation.walk.cannot_ask(next);
         }

@@ -162,6 +162,10 @@ impl<S: Store> Node<S> {
     /// A request of ours went unanswered. A late answer is still welcome to operations.
     pub(super) fn unanswered(&mut self, now: Moment, tag: u64) {
         let Some(errand) = self.errands.get(&tag).cloned() else { return };
+        // What is long may still be on its way: the walk, or the operation's deadline, ends it.
+        if errand.is_long && matches!(errand.job, Job::Step(_) | Job::Aside(_)) {
+            return;
+        }
         if !matches!(errand.job, Job::Step(_)) {
             self.errands.remove(&tag);
         }
