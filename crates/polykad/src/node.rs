@@ -279,7 +279,7 @@ impl Builder {
     /// # Errors
     /// An address or the data folder can't be used.
     pub async fn spawn(mut self) -> Result<Node, SpawnError> {
-        let sockets = self.bind()?;
+        let sockets = bind_all(&self.listen, DEFAULT_PORT)?;
         let listen: Vec<_> = sockets.iter().map(Socket::local).collect();
         self.settings.v4 = listen.iter().any(SocketAddr::is_ipv4);
         self.settings.v6 = listen.iter().any(SocketAddr::is_ipv6);
@@ -312,7 +312,8 @@ impl Builder {
             tokio::spawn(bootstrap::keep_joined(caller.clone(), entries, join)).abort_handle(),
         ];
         if keeps {
-            helpers.push(tokio::spawn(keep_contacts(handle)).abort_handle());
+            helpers
+                .push(tokio::spawn(keep_contacts(handle, || Request::KeepContacts)).abort_handle());
         }
         let inner = Inner { caller, listen, ended, helpers };
         Ok(Node { inner: Arc::new(inner) })
@@ -326,28 +327,30 @@ impl Builder {
         }
         entries
     }
-
-    fn bind(&self) -> Result<Vec<Socket>, SpawnError> {
-        for v6 in [false, true] {
-            let mut family = self.listen.iter().filter(|address| address.is_ipv6() == v6);
-            if let (Some(&first), Some(&second)) = (family.next(), family.next()) {
-                return Err(SpawnError::TwoOfOneFamily { first, second });
-            }
-        }
-        if !self.listen.is_empty() {
-            return self.listen.iter().map(|address| bind(*address)).collect();
-        }
-        let mut sockets = vec![bind((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT).into())?];
-        match bind((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT).into()) {
-            Ok(socket) => sockets.push(socket),
-            // Nobody asked for it by name, and a machine may have no IPv6.
-            Err(error) => tracing::info!(%error, "going without IPv6"),
-        }
-        Ok(sockets)
-    }
 }
 
-pub(crate) fn bind(address: SocketAddr) -> Result<Socket, SpawnError> {
+/// Sockets on these addresses, one of each family at most; without any, on a port of all addresses
+/// of this machine.
+pub(crate) fn bind_all(listen: &[SocketAddr], port: u16) -> Result<Vec<Socket>, SpawnError> {
+    for v6 in [false, true] {
+        let mut family = listen.iter().filter(|address| address.is_ipv6() == v6);
+        if let (Some(&first), Some(&second)) = (family.next(), family.next()) {
+            return Err(SpawnError::TwoOfOneFamily { first, second });
+        }
+    }
+    if !listen.is_empty() {
+        return listen.iter().map(|address| bind(*address)).collect();
+    }
+    let mut sockets = vec![bind((Ipv4Addr::UNSPECIFIED, port).into())?];
+    match bind((Ipv6Addr::UNSPECIFIED, port).into()) {
+        Ok(socket) => sockets.push(socket),
+        // Nobody asked for it by name, and a machine may have no IPv6.
+        Err(error) => tracing::info!(%error, "going without IPv6"),
+    }
+    Ok(sockets)
+}
+
+fn bind(address: SocketAddr) -> Result<Socket, SpawnError> {
     Socket::bind(address).map_err(|source| {
         if source.kind() == io::ErrorKind::AddrInUse {
             SpawnError::Busy { address }
@@ -392,12 +395,12 @@ async fn drive(driver: Driver<Machine, Host>, clock: Clock, end: watch::Sender<b
     end.send_replace(true);
 }
 
-/// Has the contacts written to disk now and then.
-async fn keep_contacts(handle: Handle<Request>) {
+/// Has the contacts written to disk now and then, by `request`.
+pub(crate) async fn keep_contacts<R>(handle: Handle<R>, request: impl Fn() -> R) {
     let mut pause = KEEP_CONTACTS_FIRST;
     loop {
         tokio::time::sleep(pause).await;
-        if handle.send(Request::KeepContacts).await.is_err() {
+        if handle.send(request()).await.is_err() {
             return;
         }
         pause = KEEP_CONTACTS_EVERY.min(pause * 5 / 4);

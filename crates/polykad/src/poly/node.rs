@@ -1,10 +1,9 @@
 //! A node of the network `poly`: built, spawned on the runtime, used, shut down.
 
 use core::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use client::poly::Poly;
 use client::{Client, FindError, Key, Mainline, Operation, Status, StatusError};
@@ -25,8 +24,8 @@ use crate::bootstrap::{self, Entry, Joins};
 use crate::bulk::Bulk;
 use crate::clock::{Clock, unix_seconds};
 use crate::disk::{Disk, Opened};
-use crate::driver::{Driver, Handle};
-use crate::node::{SpawnError, bind, random_seed};
+use crate::driver::Driver;
+use crate::node::{SpawnError, bind_all, keep_contacts, random_seed};
 use crate::socket::Socket;
 
 /// The UDP port listened on unless told otherwise.
@@ -38,11 +37,6 @@ pub const PUBLIC_NETWORK: &str = "polykad";
 /// The data file with what the node knows of itself, and the folder of the values.
 const FILE: &str = "poly.redb";
 const VALUES: &str = "poly-values";
-
-/// When contacts are first written to disk, and, with pauses that grow by a quarter each, how
-/// seldom in the end.
-const KEEP_CONTACTS_FIRST: Duration = Duration::from_secs(1);
-const KEEP_CONTACTS_EVERY: Duration = Duration::from_mins(1);
 
 /// A node of the network `poly` in this process: a [`Client`]. Cheap to clone; when the last clone
 /// is dropped, the node stops.
@@ -269,7 +263,7 @@ impl Builder {
     /// # Errors
     /// An address or the data folder can't be used.
     pub async fn spawn(mut self) -> Result<PolyNode, SpawnError> {
-        let sockets = self.bind()?;
+        let sockets = bind_all(&self.listen, DEFAULT_PORT)?;
         let listen: Vec<_> = sockets.iter().map(Socket::local).collect();
         let seed = match self.seed {
             Some(seed) => seed,
@@ -302,7 +296,8 @@ impl Builder {
         let joining = bootstrap::keep_joined(caller.clone(), self.bootstrap, join);
         let mut helpers = vec![tokio::spawn(joining).abort_handle()];
         if keeps {
-            helpers.push(tokio::spawn(keep_contacts(handle)).abort_handle());
+            helpers
+                .push(tokio::spawn(keep_contacts(handle, || Request::KeepContacts)).abort_handle());
         }
         Ok(PolyNode { inner: Arc::new(Running { caller, id, listen, ended, helpers }) })
     }
@@ -339,25 +334,6 @@ impl Builder {
         let mut node = Inner::with_store(settings, derived(seed, "node"), values);
         node.restore_contacts(contacts.iter().copied());
         Secure::new(node, &identity, secure, derived(seed, "secure"))
-    }
-
-    fn bind(&self) -> Result<Vec<Socket>, SpawnError> {
-        for v6 in [false, true] {
-            let mut family = self.listen.iter().filter(|address| address.is_ipv6() == v6);
-            if let (Some(&first), Some(&second)) = (family.next(), family.next()) {
-                return Err(SpawnError::TwoOfOneFamily { first, second });
-            }
-        }
-        if !self.listen.is_empty() {
-            return self.listen.iter().map(|address| bind(*address)).collect();
-        }
-        let mut sockets = vec![bind((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT).into())?];
-        match bind((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT).into()) {
-            Ok(socket) => sockets.push(socket),
-            // Nobody asked for it by name, and a machine may have no IPv6.
-            Err(error) => tracing::info!(%error, "going without IPv6"),
-        }
-        Ok(sockets)
     }
 }
 
@@ -405,16 +381,4 @@ async fn drive(driver: Driver<Machine, Host>, end: watch::Sender<bool>) {
         tracing::warn!(%error, "the last contacts were not kept");
     }
     end.send_replace(true);
-}
-
-/// Has the contacts written to disk now and then, and the clock told.
-async fn keep_contacts(handle: Handle<Request>) {
-    let mut pause = KEEP_CONTACTS_FIRST;
-    loop {
-        tokio::time::sleep(pause).await;
-        if handle.send(Request::KeepContacts).await.is_err() {
-            return;
-        }
-        pause = KEEP_CONTACTS_EVERY.min(pause * 5 / 4);
-    }
 }
