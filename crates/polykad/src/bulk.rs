@@ -179,13 +179,12 @@ impl Bulk {
                 link.connection.handle_event(event);
             }
         }
-        let before = link.peer();
         let lost = link.advance(now, self.max_message_bytes);
         self.counters.dropped += lost;
         for message in link.arrived.drain(..) {
             self.counters.received += 1;
             self.counters.received_bytes += message.len() as u64;
-            if let Some(peer) = before.or(link.proven) {
+            if let Some(peer) = link.proven {
                 self.arrived.push_back((peer, message));
             }
         }

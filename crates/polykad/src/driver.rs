@@ -378,7 +378,6 @@ where
                 carrier.send(instant, to, &message);
             }
             let Some((from, message)) = carrier.poll_message() else { break };
-            self.received_count += 1;
             step(&mut self.protocol, now, Input::Message(from, &message), &mut self.outlet);
             for event in self.outlet.events.drain(..) {
                 self.host.event(now, event);
@@ -519,7 +518,7 @@ impl<P: Protocol<Peer: Reach>> Transport<P> for Outlet<P> {
                 self.push(transmit.to.address(), &mut buffer);
                 self.buffer = buffer;
             }
-            Way::Bulk => self.bulk.push((transmit.to, self.buffer.clone())),
+            Way::Bulk => self.bulk.push((transmit.to, core::mem::take(&mut self.buffer))),
         }
     }
 
