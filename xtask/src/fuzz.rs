@@ -19,6 +19,8 @@ const EXECUTIONS: u64 = 10_000_000;
 const INPUT_SECONDS: u64 = 60;
 /// A target may use this much memory: growth without bound is a finding.
 const MEMORY_MB: u64 = 1024;
+/// A script of acts is at most this long: shorter ones run more often, and find as much.
+const SCRIPT_BYTES: u32 = 512;
 const RECORD: &str = "docs/fuzzing.md";
 
 /// How much to fuzz.
@@ -146,20 +148,24 @@ fn fuzz(target: &str, dose: Dose, quiet: bool) -> Result<Finding, String> {
     })
 }
 
+/// Whether its input is a script of acts.
+fn is_scripted(target: &str) -> bool {
+    ["node", "poly_node", "secure"].contains(&target)
+}
+
 /// What is compiled in beside the code. What is fuzzed forbids unsafe code: without a sanitizer it
 /// runs ten times as often. Targets whose input is a script of acts have no magic words to find by
 /// tracing comparisons: without it they run twice as often.
 fn instruments(target: &str) -> Vec<&'static str> {
-    const SCRIPTED: [&str; 3] = ["node", "poly_node", "secure"];
     let mut instruments = vec!["--sanitizer", "none"];
-    if SCRIPTED.contains(&target) {
+    if is_scripted(target) {
         instruments.push("--no-trace-compares");
     }
     instruments
 }
 
 fn command(target: &str, found: &std::path::Path, limit: &str) -> Run {
-    cargo()
+    let run = cargo()
         .args(["fuzz", "run"])
         .args(instruments(target))
         .arg(target)
@@ -168,7 +174,8 @@ fn command(target: &str, found: &std::path::Path, limit: &str) -> Run {
         .args(["--", limit, "-print_final_stats=1", "-verbosity=0", "-use_value_profile=0"])
         .arg(format!("-timeout={INPUT_SECONDS}"))
         .arg(format!("-rss_limit_mb={MEMORY_MB}"))
-        .limit(Duration::from_hours(12))
+        .limit(Duration::from_hours(12));
+    if is_scripted(target) { run.arg(format!("-max_len={SCRIPT_BYTES}")) } else { run }
 }
 
 /// The files that libFuzzer left of inputs that broke a target.

@@ -100,6 +100,9 @@ impl File {
     pub(super) fn open(folder: &Path, name: &str, now_unix: u64) -> Result<Self, DiskError> {
         std::fs::create_dir_all(folder).map_err(|error| from_io(folder, error))?;
         let path = folder.join(name);
+        if std::fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+            tracing::warn!(file = %path.display(), "the data file is empty: starting anew");
+        }
         let database = match open_database(&path) {
             Ok(database) => database,
             Err(Trouble::Disk(error)) => return Err(error),
