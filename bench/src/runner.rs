@@ -44,7 +44,7 @@ const INTRODUCTION: Duration = Duration::from_secs(20);
 /// How long everything gets to come to rest.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long an idle node is watched.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(30);
 /// Stored for the memory figures, from so many addresses.
 const STORED: u64 = 100_000;
 const STORE_SOURCES: u32 = 50_000;

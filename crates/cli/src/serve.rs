@@ -31,8 +31,10 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
     introduce(&status, gateway.as_ref(), output)?;
     let watch = async {
         tell_joined(&node, entries, output).await?;
-        memory::release_code();
-        report_on(&node, &options).await
+        tokio::select! {
+            never = memory::keep_releasing_code() => match never {},
+            result = report_on(&node, &options) => result,
+        }
     };
     let result = tokio::select! {
         result = watch => result,

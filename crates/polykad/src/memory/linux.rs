@@ -1,34 +1,51 @@
-//! The mappings of code, from `/proc/self/maps`, and madvise(2) on them.
+//! The mappings of files, from `/proc/self/smaps`, and madvise(2) on them.
 #![expect(unsafe_code, reason = "the standard library has no madvise")]
 
 use core::ffi::c_void;
 use std::fs;
 
 pub(super) fn release_code() {
-    let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
+    let Ok(maps) = fs::read_to_string("/proc/self/smaps") else {
         return;
     };
-    for (start, length) in maps.lines().filter_map(code) {
-        // SAFETY: the range is a private mapping of a file that is executable and not writable.
-        // Code is position independent, so nothing ever changed its pages: what is dropped is
-        // read from the same file again at the next touch.
+    for (start, length) in unwritten(&maps) {
+        // SAFETY: the range is a private mapping of a file, not writable, of which no page was
+        // ever written to: what is dropped is read from the same file again at the next touch.
         unsafe {
             libc::madvise(start as *mut c_void, length, libc::MADV_DONTNEED);
         }
     }
 }
 
-/// Start and length of the mapping that a line of `/proc/self/maps` describes, if it is code of a
-/// file; see `proc_pid_maps(5)`.
-pub(super) fn code(line: &str) -> Option<(usize, usize)> {
+/// Start and length of the mappings in a `smaps`, see `proc_pid_smaps(5)`, that are private, of a
+/// file, not writable, and as the file is.
+pub(super) fn unwritten(maps: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut candidate = None;
+    for line in maps.lines() {
+        if let Some(range) = mapping(line) {
+            candidate = range;
+            continue;
+        }
+        // What was written to is in memory or, later in the list, in the swap.
+        match line.split_once(':') {
+            Some(("Anonymous", size)) if size.trim() != "0 kB" => candidate = None,
+            Some(("Swap", size)) if size.trim() == "0 kB" => found.extend(candidate.take()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `None` if the line does not begin a mapping; `Some(None)` if it begins one that is not to be
+/// touched, whatever was written to it.
+fn mapping(line: &str) -> Option<Option<(usize, usize)>> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
-    let permissions = fields.next()?;
-    let file = fields.nth(3)?;
-    if permissions != "r-xp" || !file.starts_with('/') {
-        return None;
-    }
     let start = usize::from_str_radix(start, 16).ok()?;
     let end = usize::from_str_radix(end, 16).ok()?;
-    Some((start, end.checked_sub(start)?))
+    let permissions = fields.next()?;
+    let is_file = fields.nth(3).is_some_and(|name| name.starts_with('/'));
+    let wanted = is_file && matches!(permissions, "r-xp" | "r--p");
+    Some(wanted.then(|| end.checked_sub(start).map(|length| (start, length))).flatten())
 }
