@@ -9,6 +9,7 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_core::Stream;
 use kademlia::Key;
@@ -20,6 +21,8 @@ pub use ::poly::contact::Peer;
 pub use ::poly::value;
 
 use crate::Operation;
+use crate::error::StatusError;
+use crate::status::{Outcomes, Tally};
 use value::{Entry, Kind, Record};
 
 /// What can be done on the network `poly`.
@@ -61,6 +64,36 @@ pub trait Poly: Send + Sync {
 
     /// Asks one address who is there, and how far away.
     fn ping(&self, address: SocketAddr) -> Operation<Result<Got<Peer>, GetError>>;
+
+    /// The contacts of the node's routing table, in no order.
+    fn contacts(&self) -> Operation<Result<Vec<KnownPeer>, StatusError>>;
+
+    /// What the node stores for others, `most` values at most, in no order.
+    fn stored(&self, most: usize) -> Operation<Result<Vec<StoredValue>, StatusError>>;
+}
+
+/// A contact, and what the node knows of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownPeer {
+    /// Its id and address.
+    pub peer: Peer,
+    /// Its smoothed round-trip time.
+    pub rtt: Duration,
+    /// Since its first answer.
+    pub known_for: Duration,
+    /// Since it was last heard of.
+    pub silent_for: Duration,
+    /// Requests in a row that it left unanswered.
+    pub failures: u8,
+}
+
+/// A value that a node stores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredValue {
+    /// Its key; many entries have the same, their topic's.
+    pub key: Key,
+    /// What it is.
+    pub kind: Kind,
 }
 
 /// A node's part in the network `poly`. Counters run from its start.
@@ -68,6 +101,8 @@ pub trait Poly: Send + Sync {
 pub struct PolyStatus {
     /// Its id: an Ed25519 public key.
     pub id: Key,
+    /// The addresses it listens on.
+    pub listen: Vec<SocketAddr>,
     /// Nodes it remembers in all.
     pub contacts: usize,
     /// Of these, those in its routing table.
@@ -90,12 +125,41 @@ pub struct PolyStatus {
     pub answers: u64,
     /// Requests refused.
     pub refused: u64,
+    /// The same by why.
+    pub refusals: Vec<Tally>,
     /// Requests sent.
     pub asked: u64,
+    /// Answers and refusals received to requests sent.
+    pub heard: u64,
+    /// Answers and refusals received that belong to no request.
+    pub unsolicited: u64,
     /// False values received: a wrong hash, a forged signature.
     pub forged: u64,
     /// Values exchanged with other holders to keep enough replicas.
     pub repaired: u64,
+    /// What became of the owner's operations, by kind.
+    pub outcomes: Vec<Outcomes>,
+}
+
+/// The word for why a request was refused, by [`Refusal::number`]; it stays as it is.
+pub fn reason_of(number: usize) -> Option<&'static str> {
+    const REASONS: [&str; Refusal::NUMBERS - 1] = [
+        "malformed",
+        "unknown",
+        "busy",
+        "too_long",
+        "expired",
+        "lives_too_long",
+        "bad_signature",
+        "older",
+        "swapped",
+        "quota",
+        "full",
+        "not_mine",
+        "too_many_watchers",
+        "storage",
+    ];
+    REASONS.get(number.checked_sub(1)?).copied()
 }
 
 /// What became of a put.
@@ -128,6 +192,12 @@ pub enum PutError {
     /// The node has been shut down.
     #[error("the node has stopped: start it again")]
     Stopped,
+    /// The daemon behind an API did not do its part.
+    #[error("{message}")]
+    Daemon {
+        /// What happened, and what to do.
+        message: String,
+    },
 }
 
 /// Why nothing was found.
@@ -146,6 +216,12 @@ pub enum GetError {
     /// The node has been shut down.
     #[error("the node has stopped: start it again")]
     Stopped,
+    /// The daemon behind an API did not do its part.
+    #[error("{message}")]
+    Daemon {
+        /// What happened, and what to do.
+        message: String,
+    },
 }
 
 /// A watch: tells changes until this is dropped.

@@ -15,6 +15,7 @@ use crate::problem::Fault;
 
 mod mainline;
 mod node;
+mod poly;
 mod write;
 
 pub(crate) use write::{if_match, read};
@@ -33,6 +34,7 @@ pub(crate) use write::{if_match, read};
     servers((url = "/", description = "This node")),
     tags(
         (name = "node", description = "How the node is doing"),
+        (name = "poly", description = "Polykad's own network"),
         (name = "mainline", description = "BitTorrent's Mainline DHT"),
         (name = "pkarr", description = "The relay API of pkarr, over Mainline")
     )
@@ -44,7 +46,8 @@ pub(crate) type Route = fn() -> UtoipaMethodRouter<App>;
 
 /// All described routes.
 fn all() -> impl Iterator<Item = UtoipaMethodRouter<App>> {
-    let networks = [node::ROUTES, mainline::ROUTES, write::ROUTES, crate::pkarr::ROUTES];
+    let networks =
+        [node::ROUTES, poly::ROUTES, mainline::ROUTES, write::ROUTES, crate::pkarr::ROUTES];
     networks.into_iter().flatten().map(|route| route())
 }
 

@@ -1,11 +1,10 @@
 //! What all requests share.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
-use std::time::Duration;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use client::{Client, Mainline};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use client::{Client, Mainline, Poly};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::guard::rate::Rates;
@@ -23,8 +22,10 @@ pub(crate) struct Shared {
     pub(crate) rates: Rates,
     pub(crate) live: Live,
     pub(crate) counts: Counts,
-    operations: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    /// May change while it runs.
+    limits: RwLock<Limits>,
+    operations: Arc<AtomicUsize>,
+    streams: Arc<AtomicUsize>,
     /// Turns true when the gateway stops: streams end then.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -91,44 +92,54 @@ impl Shared {
         settings: Settings,
         stopping: watch::Receiver<bool>,
     ) -> App {
-        let Limits { operations, streams, requests_per_second, burst, .. } = settings.limits;
+        let limits = settings.limits;
         Arc::new(Self {
             client,
             settings,
-            rates: Rates::new(requests_per_second, burst),
+            rates: Rates::new(limits.requests_per_second, limits.burst),
             live: Live::default(),
             counts: Counts::default(),
-            operations: Arc::new(Semaphore::new(operations)),
-            streams: Arc::new(Semaphore::new(streams)),
+            limits: RwLock::new(limits),
+            operations: Arc::default(),
+            streams: Arc::default(),
             stopping,
         })
     }
 
     /// The node's part in the Mainline DHT.
     pub(crate) fn mainline(&self) -> Result<&dyn Mainline, Fault> {
-        self.client.mainline().ok_or_else(|| {
-            Fault::new(
-                404,
-                "no-such-network",
-                "the node takes no part in it",
-                "this node takes no part in the Mainline DHT: start it with --network mainline",
-            )
-        })
+        self.client.mainline().ok_or_else(|| no_such_network("mainline"))
+    }
+
+    /// The node's part in Polykad's own network.
+    pub(crate) fn poly(&self) -> Result<&dyn Poly, Fault> {
+        self.client.poly().ok_or_else(|| no_such_network("poly"))
+    }
+
+    /// The bounds that hold now.
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on these bounds hold. What is under way goes on.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.rates.set(limits.requests_per_second, limits.burst);
     }
 
     /// Room for one more operation.
-    pub(crate) fn operation(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        Arc::clone(&self.operations).try_acquire_owned().map_err(|_| self.busy())
+    pub(crate) fn operation(&self) -> Result<Permit, Fault> {
+        Permit::take(&self.operations, self.limits().operations).ok_or_else(|| self.busy())
     }
 
     /// Room for one more stream.
-    pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| self.busy())
+    pub(crate) fn stream(&self) -> Result<Permit, Fault> {
+        Permit::take(&self.streams, self.limits().streams).ok_or_else(|| self.busy())
     }
 
     /// Streams that hang on.
     pub(crate) fn streams_open(&self) -> usize {
-        self.settings.limits.streams.saturating_sub(self.streams.available_permits())
+        self.streams.load(Ordering::Relaxed)
     }
 
     fn busy(&self) -> Fault {
@@ -151,9 +162,32 @@ impl Shared {
         Fault: From<E>,
     {
         let permit = self.operation()?;
-        let deadline: Duration = self.settings.limits.deadline;
-        let result = timeout(deadline, operation).await.map_err(|_| Fault::late())?;
+        let result = timeout(self.limits().deadline, operation).await.map_err(|_| Fault::late())?;
         drop(permit);
         Ok(result?)
+    }
+}
+
+fn no_such_network(name: &str) -> Fault {
+    let detail =
+        format!("this node takes no part in the network {name}: start it with --network {name}");
+    Fault::new(404, "no-such-network", "the node takes no part in it", detail)
+}
+
+/// One of the places that a limit allows, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<AtomicUsize>);
+
+impl Permit {
+    fn take(used: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |now: usize| (now < most).then(|| now + 1);
+        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(Arc::clone(used)))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Remote(pub(crate) SocketAddr);
 const WRONG_TOKEN_COST: u32 = 20;
 /// How long a browser may keep the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT");
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
 const ALLOWED_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, if-match, if-none-match");
 const EXPOSED_HEADERS: HeaderValue =
@@ -91,8 +91,9 @@ fn check(app: &Shared, request: &Request, is_same: bool) -> Result<Pass, (Refuse
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok());
-    if length.is_some_and(|length| length > app.settings.limits.body_bytes as u64) {
-        return Err((Refused::Length, too_long(app.settings.limits.body_bytes)));
+    let longest = app.limits().body_bytes;
+    if length.is_some_and(|length| length > longest as u64) {
+        return Err((Refused::Length, too_long(longest)));
     }
     if app.settings.read_only && acts(request) {
         let detail = "this gateway only reads: put through a node of your own";
@@ -121,7 +122,8 @@ fn is_public(path: &str) -> bool {
 /// Whether a request stores something, or makes the node send to an address the caller chose.
 fn acts(request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    !reads || matches!(request.uri().path(), "/v1/mainline/ping" | "/v1/mainline/sample")
+    let sends = ["/v1/mainline/ping", "/v1/mainline/sample", "/v1/poly/ping"];
+    !reads || sends.contains(&request.uri().path())
 }
 
 /// The host that a request names, port and all.

@@ -24,7 +24,7 @@ mod server;
 mod settings;
 mod stream;
 
-pub use server::{BindError, Gateway};
+pub use server::{BindError, Controls, Gateway};
 pub use settings::{Limits, Settings};
 
 /// The description of the API (`OpenAPI` 3.1), as `/v1/openapi.json` serves it.

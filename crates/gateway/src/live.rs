@@ -15,10 +15,10 @@ use client::http::json::{self, Contact, StoredKey, millis};
 use client::mainline::KnownContact;
 use client::stream::unfold;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::app::App;
+use crate::app::{App, Permit};
 use crate::problem::Fault;
 use crate::stream::{Layout, event, respond};
 
@@ -222,7 +222,7 @@ struct Watcher {
     status: watch::Receiver<Bytes>,
     contacts: watch::Receiver<Bytes>,
     stopping: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 /// Answers with what is seen of the node from now on.

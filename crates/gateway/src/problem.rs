@@ -59,6 +59,7 @@ macro_rules! from_errors {
 }
 
 from_errors!(FindError, GetError, PutError, AnnounceError, PingError, StatusError);
+from_errors!(client::poly::GetError, client::poly::PutError);
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
@@ -88,6 +89,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let fault = |rejection: PathRejection| Fault::bad_request(rejection.body_text());
+        path.map(|path| Self(path.0)).map_err(fault)
+    }
+}
+
+/// The variable parts of a path, where there are several.
+pub(crate) struct Segments<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         let fault = |rejection: PathRejection| Fault::bad_request(rejection.body_text());
         path.map(|path| Self(path.0)).map_err(fault)
     }

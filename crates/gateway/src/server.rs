@@ -31,7 +31,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::app::{App, Counts, Shared};
 use crate::guard::{Remote, guard};
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::{api, live, page};
 
 /// How long connections may go on when the gateway stops.
@@ -75,8 +75,25 @@ pub enum BindError {
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
-    client: Arc<dyn Client>,
-    settings: Settings,
+    app: App,
+    stopping: watch::Sender<bool>,
+}
+
+/// Changes a gateway while it serves. Cheap to clone.
+#[derive(Clone)]
+pub struct Controls(App);
+
+impl Controls {
+    /// From now on these bounds hold. What is under way goes on, connections that are open too.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.set_limits(limits);
+    }
+}
+
+impl core::fmt::Debug for Controls {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Controls").field(&self.0.limits()).finish()
+    }
 }
 
 impl core::fmt::Debug for Gateway {
@@ -107,7 +124,14 @@ impl Gateway {
         };
         let listener = TcpListener::bind(address).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;
-        Ok(Self { listener, address, client, settings })
+        let (stopping, is_stopping) = watch::channel(false);
+        let app = Shared::new(client, settings, is_stopping);
+        Ok(Self { listener, address, app, stopping })
+    }
+
+    /// What changes it while it serves.
+    pub fn controls(&self) -> Controls {
+        Controls(Arc::clone(&self.app))
     }
 
     /// Where it listens, port filled in.
@@ -117,8 +141,7 @@ impl Gateway {
 
     /// Serves until `stop` is done; then ends what is under way, within two seconds.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let (stopping, is_stopping) = watch::channel(false);
-        let app = Shared::new(self.client, self.settings, is_stopping);
+        let Self { listener, app, stopping, .. } = self;
         let looking = tokio::spawn(live::look(Arc::clone(&app)));
         let connections = Arc::new(Connections::new(&app));
         let router = router(&app);
@@ -126,7 +149,7 @@ impl Gateway {
         let mut stop = core::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
                 Some(_) = tasks.join_next() => continue,
                 () = &mut stop => break,
             };
@@ -162,7 +185,7 @@ async fn converse(
     app: App,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let limits = app.settings.limits;
+    let limits = app.limits();
     // Only makes answers later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
@@ -240,7 +263,7 @@ impl Connections {
 
     /// A place for a new connection; `None`: there is none.
     fn enter(self: &Arc<Self>, remote: SocketAddr) -> Option<Seat> {
-        let limits = self.app.settings.limits;
+        let limits = self.app.limits();
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let ip = remote.ip();
         let is_crowd = !ip.is_loopback()

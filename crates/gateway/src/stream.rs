@@ -10,11 +10,14 @@ use axum::response::{IntoResponse, Response};
 use client::http::json::Word;
 use client::stream::unfold;
 use client::{FindError, Found, Search};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use crate::app::App;
+use crate::app::{App, Permit};
 use crate::problem::Fault;
+
+/// How often a stream that has nothing to tell shows that it is alive: who has gone without a word
+/// is found out so, and proxies do not take it for dead.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How the lines are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +51,16 @@ impl Layout {
             Self::Lines => format!("{json}\n").into(),
             Self::Events => event(word.name(), &json),
         }
+    }
+}
+
+impl Layout {
+    /// What readers pass over.
+    pub(crate) fn nothing(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Lines => b"\n",
+            Self::Events => b":\n\n",
+        })
     }
 }
 
@@ -93,7 +106,7 @@ struct Told<T> {
     layout: Layout,
     word: fn(&T) -> Word,
     stopping: tokio::sync::watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 /// Answers with what a search finds, as it finds it.
@@ -104,7 +117,7 @@ pub(crate) async fn search<T: Send + 'static>(
     word: fn(&T) -> Word,
 ) -> Result<Response, Fault> {
     let permit = app.stream()?;
-    let limit: Duration = app.settings.limits.deadline;
+    let limit = app.limits().deadline;
     let end = Instant::now() + limit;
     let first = timeout_at(end, search.next()).await.map_err(|_| Fault::late())?;
     let first = match first {

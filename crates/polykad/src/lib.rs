@@ -16,6 +16,7 @@ mod mainline;
 pub mod memory;
 mod node;
 mod nodes;
+mod outcomes;
 pub mod poly;
 pub mod socket;
 pub mod store;

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::driver;
+use crate::outcomes::OutcomeCounts;
 
 pub(crate) mod calls;
 mod convert;
@@ -35,7 +36,6 @@ use convert::{
     contact, find_error, get_error, ping_error, pong, put_error, put_report, report, round, sample,
     signed_item, status,
 };
-use outcomes::OutcomeCounts;
 
 /// Findings that wait for the one who searches at most. A lookup asks some hundred nodes.
 pub(crate) const FINDINGS: usize = 256;
@@ -147,7 +147,7 @@ impl Host {
             running: BTreeMap::new(),
             tickets: BTreeMap::new(),
             untold: 0,
-            outcomes: OutcomeCounts::default(),
+            outcomes: OutcomeCounts::new(&outcomes::KINDS),
             ids: [None; 2],
             contacts: Vec::new(),
         }
@@ -196,7 +196,9 @@ impl Host {
     fn done(&mut self, operation: OperationId, outcome: Outcome, cost: &mainline::command::Report) {
         let Some(Running { ticket, waiter }) = self.running.remove(&operation) else { return };
         self.tickets.remove(&ticket);
-        self.outcomes.count(&waiter, &outcome, cost.elapsed);
+        if let Some(kind) = outcomes::kind(&waiter) {
+            self.outcomes.count(kind, outcomes::judge(&outcome), cost.elapsed);
+        }
         let cost = report(cost);
         // Whatever does not fit the waiter is no answer to what it asked.
         match (waiter, outcome) {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use client::poly::{Change, GetError, Got, PolyStatus, PutError, Stored};
-use client::status::Traffic;
+use client::poly::{Change, GetError, Got, KnownPeer, PolyStatus, PutError, Stored, StoredValue};
+use client::status::{Tally, Traffic};
 use client::{FindError, Key, Status};
 use kademlia::{Moment, OperationId};
 use poly::command::{Command, Event, Failure, Outcome, Progress, Report};
@@ -20,10 +20,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::driver;
+use crate::outcomes::OutcomeCounts;
 
 mod calls;
 mod kept;
 mod node;
+mod outcomes;
 mod values;
 
 pub use node::{Builder as PolyBuilder, DEFAULT_PORT, PUBLIC_NETWORK, PolyNode};
@@ -49,6 +51,10 @@ pub(crate) enum Request {
     /// Nobody waits any more.
     Cancel(u64),
     Status(oneshot::Sender<Status>),
+    /// The contacts of the routing table.
+    Contacts(oneshot::Sender<Vec<KnownPeer>>),
+    /// So many of the values held.
+    Held(usize, oneshot::Sender<Vec<StoredValue>>),
     /// Write the contacts to disk if they have changed.
     KeepContacts,
 }
@@ -77,6 +83,7 @@ pub(crate) struct Host {
     tickets: BTreeMap<u64, OperationId>,
     /// Changes that a watcher did not keep up with.
     untold: u64,
+    outcomes: OutcomeCounts,
     /// The contacts last written to disk.
     contacts: Vec<Peer>,
 }
@@ -96,6 +103,7 @@ impl Host {
             running: BTreeMap::new(),
             tickets: BTreeMap::new(),
             untold: 0,
+            outcomes: OutcomeCounts::new(&outcomes::KINDS),
             contacts: Vec::new(),
         }
     }
@@ -118,7 +126,11 @@ impl Host {
         status.uptime = view.now.since(Moment::START);
         status.listen.clone_from(&self.listen);
         status.disk = self.disk.as_ref().map(Disk::status);
-        status.poly = Some(poly_status(&node, view.protocol));
+        status.poly = Some(PolyStatus {
+            listen: self.listen.clone(),
+            outcomes: self.outcomes.all(),
+            ..poly_status(&node, view.protocol)
+        });
         status.traffic = Traffic {
             received: counters.received,
             received_bytes: counters.received_bytes,
@@ -139,6 +151,7 @@ impl Host {
 fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
     PolyStatus {
         id: node.id,
+        listen: Vec::new(),
         contacts: node.contacts,
         table: node.table.good + node.table.questionable,
         network_size: node.network_size.map(|size| size.nodes),
@@ -150,10 +163,46 @@ fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
         requests: node.counters.requests,
         answers: node.counters.answers,
         refused: node.counters.refused.iter().sum(),
+        refusals: refusals(&node.counters.refused),
         asked: node.counters.asked,
+        heard: node.counters.heard,
+        unsolicited: node.counters.unsolicited,
         forged: node.counters.forged,
         repaired: node.counters.fetched + node.counters.given + node.counters.mended,
+        outcomes: Vec::new(),
     }
+}
+
+/// Requests refused by why, in the words of the API.
+fn refusals(counts: &[u64]) -> Vec<Tally> {
+    let reasons = (0..).zip(counts).filter_map(|(number, count)| {
+        Some(Tally { name: client::poly::reason_of(number)?.into(), count: *count })
+    });
+    reasons.collect()
+}
+
+/// The contacts of the routing table.
+fn contacts(view: &driver::View<'_, Machine>) -> Vec<KnownPeer> {
+    let members = view.protocol.inner().members();
+    let known = members.map(|member| KnownPeer {
+        peer: member.contact.into(),
+        rtt: member.standing.rtt.smoothed(),
+        known_for: view.now.since(member.standing.first_answer()),
+        silent_for: view.now.since(member.standing.last_seen()),
+        failures: member.standing.failures,
+    });
+    known.collect()
+}
+
+/// Some of the values held.
+fn held(view: &driver::View<'_, Machine>, most: usize) -> Vec<StoredValue> {
+    let node = view.protocol.inner();
+    let (shelf, now) = (node.shelf(), node.unix(view.now));
+    let slots = shelf.after(None, most, |_, head| head.expires > now).into_iter();
+    let values = slots.filter_map(|(_, slot)| {
+        shelf.head(now, &slot).map(|head| StoredValue { key: slot.key, kind: head.kind })
+    });
+    values.collect()
 }
 
 impl Waiter {
@@ -253,6 +302,14 @@ impl driver::Host<Machine> for Host {
                 let _ = sender.send(self.status(&view));
                 None
             }
+            Request::Contacts(sender) => {
+                let _ = sender.send(contacts(&view));
+                None
+            }
+            Request::Held(most, sender) => {
+                let _ = sender.send(held(&view, most));
+                None
+            }
             Request::KeepContacts => {
                 self.keep(view.protocol);
                 let unix = self.clock.calendar().to_unix(view.now);
@@ -282,6 +339,9 @@ impl driver::Host<Machine> for Host {
             Event::Done(operation, outcome, report) => {
                 if let Some(Running { ticket, waiter }) = self.running.remove(&operation) {
                     self.tickets.remove(&ticket);
+                    if let Some(kind) = outcomes::kind(&waiter) {
+                        self.outcomes.count(kind, outcomes::judge(&outcome), report.elapsed);
+                    }
                     waiter.answer(outcome, report);
                 }
             }

@@ -23,7 +23,9 @@ use crate::report::PutReport;
 use crate::search::{Announcement, Found, Round, Search};
 use crate::status::Status;
 use crate::stream::unfold;
-use crate::{Client, Operation};
+use crate::{Client, Operation, Poly};
+
+mod poly;
 
 /// A daemon's API as a [`Client`]. Cheap to clone. Its operations need a tokio runtime.
 ///
@@ -41,6 +43,7 @@ use crate::{Client, Operation};
 pub struct Daemon {
     transport: Arc<Transport>,
     has_mainline: bool,
+    has_poly: bool,
 }
 
 impl Daemon {
@@ -51,7 +54,8 @@ impl Daemon {
     pub async fn connect(address: Address, token: Option<String>) -> Result<Self, Unreachable> {
         let transport = Arc::new(Transport { address, token });
         let status: json::Status = transport.ask(Wish::get("/v1/status")).await?;
-        Ok(Self { transport, has_mainline: status.mainline.is_some() })
+        let (has_mainline, has_poly) = (status.mainline.is_some(), status.poly.is_some());
+        Ok(Self { transport, has_mainline, has_poly })
     }
 
     /// Where it is.
@@ -155,6 +159,10 @@ impl Client for Daemon {
     fn mainline(&self) -> Option<&dyn Mainline> {
         self.has_mainline.then_some(self as &dyn Mainline)
     }
+
+    fn poly(&self) -> Option<&dyn Poly> {
+        self.has_poly.then_some(self as &dyn Poly)
+    }
 }
 
 /// The path of something of the Mainline DHT, by key.
@@ -254,7 +262,7 @@ impl Mainline for Daemon {
             path: signed_path(&item.public_key, &item.salt),
             body: serde_json::to_vec(&put).unwrap_or_default(),
             content: JSON,
-            if_match: cas.map(|cas| format!("\"{cas}\"")),
+            condition: cas.map(|cas| (hyper::header::IF_MATCH, format!("\"{cas}\""))),
             ..Wish::default()
         };
         self.ask(wish, |stored: json::Stored| (&stored).try_into(), put_error)

@@ -1,7 +1,7 @@
 //! The objects of the HTTP API, version 1. Field names are stable: what is here may gain fields,
 //! never lose or change one.
 //!
-//! Ids and keys are 40 hexadecimal digits, bytes are hexadecimal, times are milliseconds (`_ms`, to
+//! Ids and keys of Mainline are 40 hexadecimal digits, those of poly 64; bytes are hexadecimal, times are milliseconds (`_ms`, to
 //! the microsecond) or whole seconds (`_s`), addresses are `IP:PORT`.
 
 use core::net::SocketAddr;
@@ -14,10 +14,11 @@ use crate::mainline::{self, as_byte_string};
 use crate::report;
 
 mod convert;
+pub mod poly;
 mod status;
 
 pub use convert::Misread;
-pub use status::{Disk, Dropped, Family, Latency, Mainline, Messages, Status, Traffic};
+pub use status::{Disk, Dropped, Family, Latency, Mainline, Messages, Poly, Status, Traffic};
 
 /// A span in milliseconds, to the microsecond.
 pub fn millis(span: Duration) -> f64 {
@@ -334,6 +335,10 @@ pub enum Word {
     Sample(Sample),
     /// A step of a traced walk.
     Step(Step),
+    /// A version of a watched record: the one that is there, then each that follows.
+    Record(poly::Record),
+    /// An entry of a watched topic: those that are there, then each that is new or removed.
+    Entry(poly::Entry),
     /// A round of an announcement.
     Round(Stored),
     /// A round of an announcement failed; the next is tried.
@@ -351,6 +356,8 @@ impl Word {
             Self::Peers { .. } => "peers",
             Self::Sample(_) => "sample",
             Self::Step(_) => "step",
+            Self::Record(_) => "record",
+            Self::Entry(_) => "entry",
             Self::Round(_) => "round",
             Self::RoundFailed(_) => "round_failed",
             Self::Done(_) => "done",

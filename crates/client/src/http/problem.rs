@@ -5,8 +5,11 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::json::poly::{Holders, Reason, Record};
 use super::json::{Cost, Refusal, Signed, Stored};
 use crate::error::{AnnounceError, FindError, GetError, PingError, PutError, StatusError};
+
+pub(super) mod poly;
 
 /// Why a request was not served. `application/problem+json`.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
@@ -40,6 +43,21 @@ pub struct Problem {
     /// By what it was exceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<usize>,
+    /// On poly: who stored a value that too few stored, and who refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holders: Option<Box<Holders>>,
+    /// On poly: of a conflict, the version that the network has; of a deleted record, its tombstone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<Record>>,
+    /// On poly: the version that the network has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// On poly: since when it is expired, how long it would live, by how much clocks are ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<i64>,
+    /// On poly: one node's reason to refuse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// Where the kinds of problems are named.

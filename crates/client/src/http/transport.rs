@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -127,7 +127,8 @@ pub(super) struct Wish {
     pub(super) content: Option<&'static str>,
     /// Whether the answer is to come line by line.
     pub(super) stream: bool,
-    pub(super) if_match: Option<String>,
+    /// A conditional header.
+    pub(super) condition: Option<(HeaderName, String)>,
 }
 
 impl Wish {
@@ -185,8 +186,8 @@ impl Transport {
         if let Some(content) = wish.content {
             request = request.header(CONTENT_TYPE, content);
         }
-        if let Some(tag) = wish.if_match {
-            request = request.header(hyper::header::IF_MATCH, tag);
+        if let Some((name, tag)) = wish.condition {
+            request = request.header(name, tag);
         }
         request.body(Full::new(wish.body.into())).map_err(|source| self.broken(source))
     }

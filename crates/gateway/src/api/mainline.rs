@@ -46,10 +46,20 @@ async fn contacts(State(app): State<App>) -> Result<Json<Contacts>, Fault> {
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Most {
+pub(super) struct Most {
     /// How many keys to tell, at most
     #[param(minimum = 1, maximum = 1000)]
     most: Option<usize>,
+}
+
+impl Most {
+    pub(super) fn count(&self) -> Result<usize, Fault> {
+        let most = self.most.unwrap_or(MOST_STORED);
+        if (1..=MOST_STORED).contains(&most) {
+            return Ok(most);
+        }
+        Err(Fault::bad_request(format!("most={most}: ask for 1 to {MOST_STORED} keys")))
+    }
 }
 
 /// Keys that the node stores something under for others
@@ -59,27 +69,23 @@ struct Most {
 )]
 async fn stored(
     State(app): State<App>,
-    Params(Most { most }): Params<Most>,
+    Params(most): Params<Most>,
 ) -> Result<Json<StoredKeys>, Fault> {
-    let most = most.unwrap_or(MOST_STORED);
-    if !(1..=MOST_STORED).contains(&most) {
-        return Err(Fault::bad_request(format!("most={most}: ask for 1 to {MOST_STORED} keys")));
-    }
-    let keys = app.within(app.mainline()?.stored_keys(most)).await?;
+    let keys = app.within(app.mainline()?.stored_keys(most.count()?)).await?;
     Ok(Json(StoredKeys { keys: keys.iter().map(json::StoredKey::from).collect() }))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Whom {
+pub(super) struct Whom {
     /// The node's UDP address, `IP:PORT`
     #[param(value_type = String, example = "192.0.2.7:6881")]
     address: String,
 }
 
 impl Whom {
-    fn address(&self) -> Result<SocketAddr, Fault> {
+    pub(super) fn address(&self) -> Result<SocketAddr, Fault> {
         let address: Result<SocketAddr, _> = self.address.parse();
         let usable = address.ok().filter(|address| address.port() != 0);
         usable.ok_or_else(|| {

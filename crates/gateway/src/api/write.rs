@@ -13,13 +13,12 @@ use client::{Announcement, PutError};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use utoipa_axum::routes;
 
 use super::mainline::{Salted, public_key};
 use super::{Raw, Refusals, Route, key};
-use crate::app::App;
+use crate::app::{App, Permit};
 use crate::guard::too_long;
 use crate::problem::{Fault, Params, Segment};
 use crate::stream::{self, Layout};
@@ -34,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// Reads a request's body, within its limits of length and time.
 pub(crate) async fn read(app: &App, body: Body) -> Result<Bytes, Fault> {
-    let limits = &app.settings.limits;
+    let limits = app.limits();
     let whole = http_body_util::Limited::new(body, limits.body_bytes).collect();
     let whole = timeout(limits.body_within, whole).await.map_err(|_| {
         let detail = "the body did not come in time: send it at once";
@@ -234,7 +233,7 @@ struct Kept {
     announcement: Announcement,
     layout: Layout,
     stopping: tokio::sync::watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Kept {

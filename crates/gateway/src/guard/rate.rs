@@ -16,9 +16,13 @@ const BUCKETS: usize = 1024;
 pub(crate) struct Rates {
     hasher: RandomState,
     start: Instant,
+    shares: Mutex<Shares>,
+}
+
+struct Shares {
     per_second: f64,
     burst: f64,
-    buckets: Mutex<Vec<Bucket>>,
+    buckets: Vec<Bucket>,
 }
 
 #[derive(Clone, Copy)]
@@ -34,10 +38,19 @@ impl Rates {
         Self {
             hasher: RandomState::new(),
             start: Instant::now(),
-            per_second: per_second.into(),
-            burst: burst.into(),
-            buckets: Mutex::new(vec![full; BUCKETS]),
+            shares: Mutex::new(Shares {
+                per_second: per_second.into(),
+                burst: burst.into(),
+                buckets: vec![full; BUCKETS],
+            }),
         }
+    }
+
+    /// From now on hosts have this share.
+    pub(crate) fn set(&self, per_second: u32, burst: u32) {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.per_second = per_second.into();
+        shares.burst = burst.into();
     }
 
     /// Whether a request of this cost may pass; takes the cost.
@@ -51,13 +64,14 @@ impl Rates {
             IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64 | 1 << 63,
         };
         let place = usize::try_from(self.hasher.hash_one(site) % BUCKETS as u64).unwrap_or(0);
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let Shares { per_second, burst, buckets } = &mut *shares;
         let Some(bucket) = buckets.get_mut(place) else { return true };
-        bucket.left = self.burst.min(bucket.left + (now - bucket.at).max(0.0) * self.per_second);
+        bucket.left = burst.min(bucket.left + (now - bucket.at).max(0.0) * *per_second);
         bucket.at = now;
         let allowed = bucket.left >= 1.0;
         // Debts are limited, so that who stops is served again soon.
-        bucket.left = (bucket.left - f64::from(cost)).max(-self.burst);
+        bucket.left = (bucket.left - f64::from(cost)).max(-*burst);
         allowed
     }
 }

@@ -319,6 +319,11 @@ impl<S: Store> Node<S> {
         heard.map(|(contact, _)| contact.into())
     }
 
+    /// The contacts of its routing table, with what it knows of each.
+    pub fn members(&self) -> impl Iterator<Item = &Member<Endpoint>> {
+        self.overlay.table().members()
+    }
+
     /// What it holds.
     pub fn shelf(&self) -> &Shelf<S> {
         &self.shelf

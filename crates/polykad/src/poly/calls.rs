@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use client::poly::value::{Entry, Kind, Record, blob_key};
 use client::poly::{
-    Change, GetError, GetOptions, Got, Peer, Poly, PutError, PutOptions, Stored, Watch,
+    Change, GetError, GetOptions, Got, KnownPeer, Peer, Poly, PutError, PutOptions, Stored,
+    StoredValue, Watch,
 };
 use client::stream::unfold;
-use client::{FindError, Key, Operation};
+use client::{FindError, Key, Operation, StatusError};
 use poly::command::Command;
 use tokio::sync::mpsc;
 
@@ -108,6 +109,17 @@ impl Poly for PolyNode {
         let caller = self.caller().clone();
         let command = Command::Ping(Peer::unproven(address));
         Box::pin(async move { caller.ask(command, Waiter::Pong).await })
+    }
+
+    fn contacts(&self) -> Operation<Result<Vec<KnownPeer>, StatusError>> {
+        let caller = self.caller().clone();
+        Box::pin(async move { Ok(caller.look_at(Request::Contacts).await?) })
+    }
+
+    fn stored(&self, most: usize) -> Operation<Result<Vec<StoredValue>, StatusError>> {
+        let caller = self.caller().clone();
+        let request = move |sender| Request::Held(most, sender);
+        Box::pin(async move { Ok(caller.look_at(request).await?) })
     }
 }
 

@@ -39,6 +39,9 @@ pub struct Status {
 pub struct Poly {
     /// Its id, an Ed25519 public key: 64 hexadecimal digits.
     pub id: String,
+    /// The UDP addresses it listens on.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
+    pub listen: Vec<SocketAddr>,
     /// Estimated number of nodes in the network; null: too little is known.
     pub network_size: Option<f64>,
     /// Nodes it remembers.
@@ -61,12 +64,20 @@ pub struct Poly {
     pub answers: u64,
     /// Requests refused.
     pub refused: u64,
+    /// The same by why.
+    pub refusals: BTreeMap<String, u64>,
     /// Requests sent.
     pub asked: u64,
+    /// Answers and refusals received to requests sent.
+    pub heard: u64,
+    /// Answers and refusals received that belong to no request.
+    pub unsolicited: u64,
     /// False values received.
     pub forged: u64,
     /// Values exchanged with other holders to keep enough replicas.
     pub repaired: u64,
+    /// What became of the owner's operations, by kind.
+    pub outcomes: BTreeMap<String, Latency>,
 }
 
 /// What passed through the sockets, UDP payload only.
@@ -224,6 +235,7 @@ impl From<&PolyStatus> for Poly {
     fn from(poly: &PolyStatus) -> Self {
         Self {
             id: hex_bytes(poly.id.as_bytes()),
+            listen: poly.listen.clone(),
             network_size: poly.network_size,
             contacts: poly.contacts,
             table: poly.table,
@@ -235,9 +247,13 @@ impl From<&PolyStatus> for Poly {
             requests: poly.requests,
             answers: poly.answers,
             refused: poly.refused,
+            refusals: tallies(&poly.refusals),
             asked: poly.asked,
+            heard: poly.heard,
+            unsolicited: poly.unsolicited,
             forged: poly.forged,
             repaired: poly.repaired,
+            outcomes: latencies(&poly.outcomes),
         }
     }
 }
@@ -248,6 +264,7 @@ impl TryFrom<Poly> for PolyStatus {
     fn try_from(poly: Poly) -> Result<Self, Misread> {
         Ok(Self {
             id: kademlia::Key::new(bytes(&poly.id)?),
+            listen: poly.listen,
             network_size: poly.network_size,
             contacts: poly.contacts,
             table: poly.table,
@@ -259,9 +276,13 @@ impl TryFrom<Poly> for PolyStatus {
             requests: poly.requests,
             answers: poly.answers,
             refused: poly.refused,
+            refusals: from_tallies(poly.refusals),
             asked: poly.asked,
+            heard: poly.heard,
+            unsolicited: poly.unsolicited,
             forged: poly.forged,
             repaired: poly.repaired,
+            outcomes: from_latencies(poly.outcomes)?,
         })
     }
 }
@@ -270,7 +291,6 @@ impl From<&status::MainlineStatus> for Mainline {
     fn from(mainline: &status::MainlineStatus) -> Self {
         let status::Messages { queries, answers, errors, requests, responses, unsolicited } =
             mainline.messages;
-        let outcomes = mainline.outcomes.iter();
         Self {
             v4: mainline.v4.as_ref().map(Family::from),
             v6: mainline.v6.as_ref().map(Family::from),
@@ -283,7 +303,7 @@ impl From<&status::MainlineStatus> for Mainline {
             faults: tallies(&mainline.faults),
             limited_by_host: mainline.limited_by_host,
             limited_by_subnet: mainline.limited_by_subnet,
-            outcomes: outcomes.map(|one| (one.kind.to_string(), Latency::from(one))).collect(),
+            outcomes: latencies(&mainline.outcomes),
         }
     }
 }
@@ -365,7 +385,6 @@ impl TryFrom<Mainline> for status::MainlineStatus {
     fn try_from(mainline: Mainline) -> Result<Self, Misread> {
         let Messages { queries, answers, errors, requests, responses, unsolicited } =
             mainline.messages;
-        let all = mainline.outcomes.into_iter().map(outcomes);
         Ok(Self {
             v4: mainline.v4.map(status::FamilyStatus::try_from).transpose()?,
             v6: mainline.v6.map(status::FamilyStatus::try_from).transpose()?,
@@ -385,9 +404,17 @@ impl TryFrom<Mainline> for status::MainlineStatus {
             faults: from_tallies(mainline.faults),
             limited_by_host: mainline.limited_by_host,
             limited_by_subnet: mainline.limited_by_subnet,
-            outcomes: all.collect::<Result<_, Misread>>()?,
+            outcomes: from_latencies(mainline.outcomes)?,
         })
     }
+}
+
+fn latencies(outcomes: &[Outcomes]) -> BTreeMap<String, Latency> {
+    outcomes.iter().map(|one| (one.kind.to_string(), Latency::from(one))).collect()
+}
+
+fn from_latencies(latencies: BTreeMap<String, Latency>) -> Result<Vec<Outcomes>, Misread> {
+    latencies.into_iter().map(outcomes).collect()
 }
 
 fn outcomes((kind, latency): (String, Latency)) -> Result<Outcomes, Misread> {
