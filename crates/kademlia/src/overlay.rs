@@ -65,6 +65,8 @@ pub enum Purpose {
     Lookup(LookupId),
     /// The network's own, with its tag.
     Own(u64),
+    /// The same, to somebody who is no node and shall not become a contact by answering.
+    Apart(u64),
 }
 
 /// A request that the network must send now.
@@ -331,6 +333,18 @@ impl<A: Address> Overlay<A> {
         self.begin(now, to, key, Purpose::Own(tag), rng)
     }
 
+    /// Registers a request to somebody who asks and is not asked, as [`Self::request`] does to
+    /// nodes: his answer does not make him a contact.
+    pub fn request_apart(
+        &mut self,
+        now: Moment,
+        to: A,
+        tag: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<TransactionId> {
+        self.begin(now, to, None, Purpose::Apart(tag), rng)
+    }
+
     /// How many requests of the network's own could be registered now.
     pub fn room(&self) -> usize {
         Requests::<A, Purpose>::MAX_IN_FLIGHT.saturating_sub(self.requests.in_flight())
@@ -349,11 +363,16 @@ impl<A: Address> Overlay<A> {
     ) -> Option<Heard<A>> {
         let answered = self.requests.answered(now, transaction, from)?;
         let contact = Contact { key, address: from };
+        let (purpose, rtt, late) = (answered.request.purpose, answered.rtt, answered.late);
+        let heard = Heard { purpose, contact, rtt, late };
+        if matches!(purpose, Purpose::Apart(_)) {
+            return Some(heard);
+        }
         let asked = answered.request.key.map(|key| Contact { key, address: from });
         if let Some(asked) = asked.filter(|asked| *asked != contact) {
             self.table.failed(&asked);
         }
-        let placement = self.table.answered(now, contact, Some(answered.rtt), verified);
+        let placement = self.table.answered(now, contact, Some(rtt), verified);
         if placement == Placement::Added {
             self.upkeep.has_grown = true;
             self.upkeep.check_at = self.upkeep.check_at.min(now + CHECK_SOONEST);
@@ -361,11 +380,10 @@ impl<A: Address> Overlay<A> {
             self.upkeep.refresh_at.get_or_insert(now + REJOIN_MIN);
         }
         self.upkeep.checking.retain(|checking| checking.address != from);
-        if let Purpose::Lookup(id) = answered.request.purpose {
+        if let Purpose::Lookup(id) = purpose {
             self.step_answered(id, asked, contact, contacts);
         }
-        let purpose = answered.request.purpose;
-        Some(Heard { purpose, contact, rtt: answered.rtt, late: answered.late })
+        Some(heard)
     }
 
     /// An error arrived from `from`. Who answers questions of lookups and upkeep so is no help, and
@@ -621,7 +639,9 @@ impl<A: Address> Overlay<A> {
         match request.purpose {
             Purpose::Liveness => {}
             Purpose::Lookup(id) => self.step_failed(id, request),
-            Purpose::Own(tag) => self.events.push_back(OverlayEvent::Unanswered(tag)),
+            Purpose::Own(tag) | Purpose::Apart(tag) => {
+                self.events.push_back(OverlayEvent::Unanswered(tag));
+            }
         }
     }
 

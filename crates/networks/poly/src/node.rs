@@ -407,7 +407,13 @@ impl<S: Store> Node<S> {
     fn ask(&mut self, now: Moment, to: Contact<Endpoint>, ask: Ask<'_>, job: Job) -> Option<u64> {
         let key = Some(to.key).filter(|key| *key != Key::ZERO);
         let tag = self.next_tag;
-        let transaction = self.overlay.request(now, to.address, key, tag, &mut self.rng)?;
+        let rng = &mut self.rng;
+        let transaction = if matches!(job, Job::Push { .. }) {
+            // Who watches may be a client.
+            self.overlay.request_apart(now, to.address, tag, rng)?
+        } else {
+            self.overlay.request(now, to.address, key, tag, rng)?
+        };
         self.next_tag += 1;
         // Whoever is asked beside the walk for all of a value has just said how long it is.
         let wants_all = matches!(ask, Ask::Get { room: answer::MAX_BULK, .. });

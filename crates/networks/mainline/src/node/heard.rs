@@ -43,7 +43,7 @@ impl Node {
                     self.collect(now, id, &widened(&heard.contact), response);
                 }
             }
-            Purpose::Own(tag) => self.asked(now, tag, &heard, response),
+            Purpose::Own(tag) | Purpose::Apart(tag) => self.asked(now, tag, &heard, response),
         }
     }
 
@@ -114,7 +114,7 @@ impl Node {
         self.told_own_address(now, from, error.external);
         self.trace_refusal::<A>(request.purpose, from);
         let tag = match request.purpose {
-            Purpose::Own(tag) => tag,
+            Purpose::Own(tag) | Purpose::Apart(tag) => tag,
             Purpose::Lookup(lookup) if request.key.is_none() => {
                 self.refused_introduction(now, from, lookup, request.sent, error);
                 return;

@@ -12,6 +12,7 @@ use super::walk::Walk;
 use super::{Job, MAX_OPERATIONS, Node};
 use crate::command::{Command, Event, Failure, Outcome};
 use crate::contact::{Endpoint, Peer};
+use crate::region::MIN_HOLDERS;
 use crate::store::Store;
 use crate::value::Kind;
 use crate::wire::Ask;
@@ -232,8 +233,14 @@ impl<S: Store> Node<S> {
         self.operations.insert(id, operation);
     }
 
-    /// Forgets what an operation that has ended asked for; answers still feed the tables.
+    /// Forgets what an operation that has ended asked for; answers still feed the tables. Where its
+    /// walk has found the closest nodes, they tell how large the network is.
     pub(super) fn forget(&mut self, operation: &Operation) {
+        let walk = &operation.walk;
+        if walk.converged(MIN_HOLDERS) && walk.found().nth(MIN_HOLDERS - 1).is_some() {
+            let closest: Vec<_> = walk.found().take(MIN_HOLDERS).map(|node| node.key).collect();
+            self.census.observe(&walk.target(), &closest);
+        }
         for tag in &operation.tags {
             self.errands.remove(tag);
         }

@@ -34,12 +34,20 @@ impl<S: Store> Node<S> {
             return;
         };
         self.counters.heard += 1;
+        let tag = match heard.purpose {
+            Purpose::Apart(tag) => {
+                self.errands.remove(&tag);
+                return;
+            }
+            Purpose::Own(tag) => Some(tag),
+            Purpose::Liveness | Purpose::Lookup(_) => None,
+        };
         self.known.heard(now, contact, Some(heard.rtt));
         self.strangers.observe(heard.rtt);
         for named in named.clone() {
             self.known.named(now, named);
         }
-        let Purpose::Own(tag) = heard.purpose else { return };
+        let Some(tag) = tag else { return };
         let Some(errand) = self.errands.remove(&tag) else { return };
         if errand.to.key != contact.key && from_known(&errand) {
             // Somebody else is there now.
@@ -129,8 +137,13 @@ impl<S: Store> Node<S> {
             return;
         };
         self.counters.heard += 1;
-        self.known.heard(now, contact, None);
-        let Purpose::Own(tag) = request.purpose else { return };
+        let (Purpose::Own(tag) | Purpose::Apart(tag)) = request.purpose else {
+            self.known.heard(now, contact, None);
+            return;
+        };
+        if matches!(request.purpose, Purpose::Own(_)) {
+            self.known.heard(now, contact, None);
+        }
         let Some(errand) = self.errands.remove(&tag) else { return };
         match errand.job {
             Job::Step(id) => {

@@ -99,6 +99,18 @@ fn a_put_reaches_the_region_and_a_get_takes_one_step() {
 }
 
 #[test]
+fn who_puts_learns_how_large_a_young_network_is() {
+    let mut world = World::new(22);
+    let places = world.populate(120);
+    let first = places[0];
+    for n in 0..40 {
+        put_blob(&mut world, first, &[n; 64]);
+    }
+    let size = world.node(first).status(world.now).network_size.unwrap().nodes;
+    assert!((90.0..160.0).contains(&size), "120 nodes are taken for {size}");
+}
+
+#[test]
 fn records_are_replaced_swapped_and_deleted() {
     let mut world = World::new(4);
     let places = world.populate(60);
@@ -218,6 +230,33 @@ fn a_watch_tells_each_change_once_and_survives_its_replicas() {
     let watchers: usize =
         world.places().iter().map(|place| world.node(*place).status(world.now).watchers).sum();
     assert_eq!(watchers, 0, "leases are given up");
+}
+
+#[test]
+fn a_client_that_watches_is_not_asked_to_store() {
+    let mut world = World::new(21);
+    let places = world.populate(40);
+    let mut settings = world.settings();
+    settings.client = true;
+    let client = world.add(settings);
+    let bootstrap = vec![world.peer(places[0])];
+    world.perform(client, Command::Bootstrap(bootstrap));
+    let first = record(&world, 1, 1, Some(b"1"));
+    let key = first.key();
+    world.perform(places[1], Command::put_record(first, None));
+    let watch = world.command(client, Command::Watch { key, kind: Kind::Record });
+    world.run_for(Duration::from_secs(2));
+    for seq in 2..12 {
+        let next = record(&world, 1, seq, Some(b"next"));
+        let (outcome, _) = world.perform(places[3], Command::put_record(next, None));
+        let Outcome::Stored(acknowledgements) = outcome else { panic!("{outcome:?}") };
+        assert!(acknowledgements.refused.is_empty(), "{:?}", acknowledgements.refused);
+        world.run_for(Duration::from_secs(30));
+    }
+    assert_eq!(seqs(&world, (client, watch)).last(), Some(&11));
+    let id = world.peer(client).id;
+    let knows = |place: &Place| world.node(*place).contacts().any(|contact| contact.id == id);
+    assert!(!places.iter().any(knows), "a client is nobody's contact");
 }
 
 /// Puts `count` blobs, from nodes that then leave.
