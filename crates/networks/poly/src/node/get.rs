@@ -277,7 +277,7 @@ impl<S: Store> Node<S> {
                 let ours = put_value(&operation.command).map(|value| value.version());
                 let winner = best.filter(|best| Some(best.borrow().version()) != ours);
                 Outcome::Failed(match winner {
-                    Some(winner) if winner.seq >= seq.min(winner.seq) => Failure::Conflict(winner),
+                    Some(winner) if winner.seq >= seq => Failure::Conflict(winner),
                     _ => Failure::ConflictUnseen { seq },
                 })
             }

@@ -60,6 +60,8 @@ pub(super) struct Put {
     pub(super) acknowledgements: Acknowledgements,
     /// Whether we are among its holders.
     pub(super) is_holder: bool,
+    /// Whether our own store is to be asked only once a node closer to the key has acknowledged.
+    pub(super) home_waits: bool,
     /// Holders asked to store it.
     pub(super) served: usize,
     /// Whether the owner was told that it succeeded; the rest goes on behind.

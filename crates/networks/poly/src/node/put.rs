@@ -3,6 +3,9 @@
 //!
 //! The owner is told as soon as enough have acknowledged. The rest goes on behind, and
 //! [`Event::PutComplete`] tells its end.
+//!
+//! A swap goes to the closest node first and to the others once that one has acknowledged: of two
+//! at the same time one wins there, where otherwise each would win some holders and both fail.
 #![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use kademlia::{Contact, Moment, OperationId};
@@ -15,13 +18,15 @@ use crate::command::{Acknowledgements, Command, Event, Failure, Outcome, Refusal
 use crate::contact::Endpoint;
 use crate::region::MIN_HOLDERS;
 use crate::store::Store;
-use crate::value::Value;
+use crate::value::{Value, Version};
 use crate::wire::{Answer, Ask, Carried, Purpose};
 
 /// Nodes of a region that a value is sent to, at most: twice what there should be.
 const MAX_SERVED: usize = 40;
 /// How many of them are asked who else is there.
 const TELLING: usize = 2;
+/// How many may refuse to lead a swap, one after the other, before all are asked.
+const LEADERS: usize = 3;
 
 impl<S: Store> Node<S> {
     /// Stores it here, if we are of the region.
@@ -36,8 +41,13 @@ impl<S: Store> Node<S> {
         if self.settings.client || !self.is_holder(&target) {
             return false;
         }
-        let command = &*command;
         put.is_holder = true;
+        if swaps(command) && !put.home_waits && self.knows_closer(&target) {
+            put.home_waits = true;
+            return false;
+        }
+        put.home_waits = false;
+        let command = &*command;
         let Some(value) = put_value(command) else { return false };
         let expected = match command {
             Command::PutRecord { expected, .. } => *expected,
@@ -45,9 +55,10 @@ impl<S: Store> Node<S> {
         };
         let unix = self.unix(now);
         let slot = value.slot();
-        match self.shelf.put(unix, &Carried::from(value), None, expected) {
+        let placed = self.shelf.put(unix, &Carried::from(value), None, expected);
+        match placed {
             Ok(_) => put.acknowledgements.stored.push(self.myself()),
-            Err(Refusal::Older(_) | Refusal::Swapped(_)) => {
+            Err(refusal) if !put.is_led() && defeats(&refusal, expected) => {
                 let seq = self.shelf.head(unix, &slot).map_or(0, |head| head.version.seq);
                 let newest = self.shelf.get(unix, &slot, |carried, _| match &carried.value {
                     Value::Record(record) => Some(Box::new(record.to_owned())),
@@ -77,6 +88,11 @@ impl<S: Store> Node<S> {
         near.iter().filter(|contact| key.distance(&contact.key) < mine).count() < MIN_HOLDERS
     }
 
+    fn knows_closer(&self, key: &kademlia::Key) -> bool {
+        let closest = self.known.closest(key, 1);
+        closest.iter().any(|contact| key.distance(&contact.key) < key.distance(&self.me()))
+    }
+
     /// Asks all of the region to store it, and others the way while the region is not known.
     pub(super) fn step_put(
         &mut self,
@@ -86,8 +102,9 @@ impl<S: Store> Node<S> {
     ) -> bool {
         loop {
             let Work::Put(put) = &operation.work else { return true };
-            let has_room = put.served < MAX_SERVED;
             let walk = &operation.walk;
+            let is_open = put.is_open() || !swaps(&operation.command);
+            let has_room = put.served < MAX_SERVED && (is_open || !walk.is_serving());
             if has_room && let Some(next) = walk.fresh_in_region() {
                 self.serve_put(now, id, operation, next);
                 continue;
@@ -98,11 +115,18 @@ impl<S: Store> Node<S> {
                 continue;
             }
             // In a region that holds too few, the closest are holders.
-            if walk.region() < MIN_HOLDERS
+            if has_room
+                && walk.region() < MIN_HOLDERS
                 && walk.converged(MIN_HOLDERS)
                 && let Some(next) = walk.closest_unserved()
             {
                 self.serve_put(now, id, operation, next);
+                continue;
+            }
+            if put.home_waits && (is_open || !Self::is_waiting(operation)) {
+                if self.put_at_home(now, id, operation) {
+                    return true;
+                }
                 continue;
             }
             break;
@@ -150,7 +174,7 @@ impl<S: Store> Node<S> {
         put.acknowledgements.region = holders;
         put.acknowledgements.quorum = needed;
         let stored = put.acknowledgements.stored.len();
-        let loses = put.is_refused_for_newer() && !swaps(&operation.command);
+        let loses = put.is_defeated(&operation.command);
         if loses && !put.told {
             return self.resolve_conflict(now, id, operation);
         }
@@ -201,6 +225,14 @@ impl<S: Store> Node<S> {
     ) -> bool {
         let Work::Put(put) = &operation.work else { return true };
         let seq = put.newest_refusing().unwrap_or(0);
+        // What it has is at least this, and is asked for.
+        let claim = Version { seq, body: u64::MAX, expires: u64::MAX };
+        let refused = put.acknowledgements.refused.iter();
+        let me = self.me();
+        let mut refused =
+            refused.filter(|(by, refusal)| by.id != me && refused_for(refusal) == Some(seq));
+        let replicas = refused.next().map(|(by, _)| (Some(by.contact()), Some(claim)));
+        let replicas = replicas.into_iter().collect();
         if !matches!(operation.command, Command::PutRecord { .. }) {
             let failure = Failure::ConflictUnseen { seq };
             self.tell(now, id, operation, Outcome::Failed(failure));
@@ -211,9 +243,12 @@ impl<S: Store> Node<S> {
         operation.report.asked += old.asked;
         operation.report.answered += old.answered;
         operation.report.failed += old.failed;
-        operation.work = Work::Record(Newest { conflict: Some(seq), ..Newest::default() });
-        self.seed(operation);
-        self.step_record(now, id, operation)
+        operation.work =
+            Work::Record(Newest { conflict: Some(seq), replicas, ..Newest::default() });
+        self.look_at_home(now, id, operation) || {
+            self.seed(operation);
+            self.step_record(now, id, operation)
+        }
     }
 
     /// Takes in what a holder answered to a put.
@@ -241,15 +276,48 @@ impl<S: Store> Node<S> {
 impl Put {
     fn newest_refusing(&self) -> Option<u64> {
         let refusals = self.acknowledgements.refused.iter();
-        let seqs = refusals.filter_map(|(_, refusal)| match refusal {
-            Refusal::Older(seq) | Refusal::Swapped(seq) => Some(*seq),
+        refusals.filter_map(|(_, refusal)| refused_for(refusal)).max()
+    }
+
+    /// Whether it can't succeed any more for what one holder has. A swap can once one has
+    /// acknowledged: more than half decide.
+    fn is_defeated(&self, command: &Command) -> bool {
+        let expected = match command {
+            Command::PutRecord { expected, .. } => *expected,
             _ => None,
-        });
-        seqs.max()
+        };
+        let mut refused = self.acknowledgements.refused.iter();
+        let may_win = expected.is_some() && self.is_led();
+        !may_win && refused.any(|(_, refusal)| defeats(refusal, expected))
+    }
+
+    /// Whether all may be asked at once: one has acknowledged, or some that should have led could
+    /// not.
+    fn is_open(&self) -> bool {
+        self.is_led() || self.acknowledgements.refused.len() >= LEADERS
+    }
+
+    /// Whether somebody has acknowledged.
+    fn is_led(&self) -> bool {
+        !self.acknowledgements.stored.is_empty()
     }
 
     fn is_refused_for_newer(&self) -> bool {
         self.newest_refusing().is_some()
+    }
+}
+
+/// Whether a holder that refuses so has something newer than what was to be replaced. One that has
+/// an older version than expected was away, and says nothing.
+fn defeats(refusal: &Refusal, expected: Option<u64>) -> bool {
+    refused_for(refusal).is_some_and(|seq| expected.is_none_or(|expected| seq > expected))
+}
+
+/// The seq that a holder has instead.
+fn refused_for(refusal: &Refusal) -> Option<u64> {
+    match refusal {
+        Refusal::Older(seq) | Refusal::Swapped(seq) => Some(*seq),
+        _ => None,
     }
 }
 

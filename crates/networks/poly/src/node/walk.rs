@@ -228,6 +228,11 @@ impl Walk {
         self.candidates.iter().filter(|c| c.state == State::Asked).count()
     }
 
+    /// Whether one that was asked to serve may answer soon.
+    pub(super) fn is_serving(&self) -> bool {
+        self.candidates.iter().any(|c| c.is_served && c.state == State::Asked)
+    }
+
     /// How many were asked, by answer or by silence, in vain or not.
     pub(super) fn waiting(&self) -> usize {
         self.candidates.iter().filter(|c| matches!(c.state, State::Asked | State::Slow)).count()

@@ -137,23 +137,27 @@ fn records_are_replaced_swapped_and_deleted() {
 }
 
 #[test]
-fn of_two_who_swap_at_once_one_wins_at_most() {
+fn of_two_who_swap_at_once_one_wins() {
     let mut world = World::new(5);
     let places = world.populate(60);
-    for seed in 0..10 {
+    for seed in 0..20 {
         let first = record(&world, seed, 1, Some(b"one"));
         world.perform(places[1], Command::put_record(first.clone(), Some(0)));
         world.run_for(Duration::from_secs(2));
-        let ids: Vec<(Place, OperationId)> = [(places[2], &b"a"[..]), (places[3], &b"b"[..])]
-            .into_iter()
-            .map(|(at, value)| {
-                let record = record(&world, seed, 2, Some(value));
-                (at, world.command(at, Command::put_record(record, Some(1))))
-            })
-            .collect();
+        let swap = |world: &mut World, at: Place, value: &[u8]| {
+            let record = record(world, seed, 2, Some(value));
+            (record.clone(), (at, world.command(at, Command::put_record(record, Some(1)))))
+        };
+        let ids = [swap(&mut world, places[2], b"a"), swap(&mut world, places[3], b"b")];
         world.run_for(Duration::from_secs(20));
-        let wins = ids.iter().filter(|id| matches!(world.done[id].0, Outcome::Stored(_))).count();
-        assert!(wins <= 1, "both won");
+        let [first, second] = ids.map(|(record, id)| (record, world.done[&id].0.clone()));
+        let is_won = |outcome: &Outcome| matches!(outcome, Outcome::Stored(_));
+        let (won, lost) = if is_won(&first.1) { (first, second) } else { (second, first) };
+        assert!(is_won(&won.1), "both lost: {:?} and {:?}", won.1, lost.1);
+        let winner = Outcome::Failed(Failure::Conflict(Box::new(won.0.clone())));
+        assert_eq!(lost.1, winner, "who lost is told who won");
+        let found = get_record(&mut world, places[4], won.0.key());
+        assert_eq!(found.as_deref(), Some(&won.0));
     }
 }
 
