@@ -22,7 +22,7 @@ export class NotFoundError extends PolykadError {}
 export class ConflictError extends PolykadError {
   /** The version that the network has, as the node told it. */
   get winner() {
-    return this.problem.winner;
+    return this.problem.winner ?? this.problem.record;
   }
 }
 

@@ -117,7 +117,10 @@ export interface Problem {
   detail: string;
   cost?: Cost;
   stored?: Stored;
+  /** Of Mainline, the version that won. */
   winner?: unknown;
+  /** Of poly, the version that won, or the tombstone of what was deleted. */
+  record?: unknown;
   refusal?: Refusal;
   limit?: number;
   bytes?: number;

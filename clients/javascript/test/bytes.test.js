@@ -81,3 +81,19 @@ test("authors come from key files, and from nothing else", async () => {
   for (const wrong of ["", "# secret\n", "0707"]) assert.throws(() => Author.fromKeyFile(wrong), TypeError);
   await assert.rejects(Author.fromSeed(new Uint8Array(31)), RangeError);
 });
+
+test("what the types declare is there", async () => {
+  const module = await import("../src/index.js");
+  const declared = readFileSync(new URL("../src/index.d.ts", import.meta.url), "utf8");
+  const node = new module.Polykad();
+  const made = { Polykad: node, Mainline: node.mainline, Poly: node.poly, Author: await Author.generate() };
+  for (const [name, object] of Object.entries(made)) {
+    const [, body] = new RegExp(`export class ${name} \\{(.*?)\\n\\}`, "s").exec(declared);
+    const methods = [...body.matchAll(/^ {2}(?!static|constructor|readonly)(\w+)\(/gm)].map(([, method]) => method);
+    assert.ok(methods.length > 0, name);
+    for (const method of methods) assert.equal(typeof object[method], "function", `${name}.${method}`);
+  }
+  for (const [, name] of declared.matchAll(/^export (?:class|function) (\w+)/gm)) {
+    if (!["Mainline", "Poly"].includes(name)) assert.equal(typeof module[name], "function", name);
+  }
+});

@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
+import { UnavailableError } from "../src/index.js";
+
 export const program = process.env.POLYKAD_PROGRAM;
 /** For `skip` of tests that need it. */
 export const lacking = program ? false : "POLYKAD_PROGRAM names no program";
@@ -23,24 +25,26 @@ export function serve(...words) {
   });
 }
 
-/**
- * Daemons that know each other, each in a /24 of its own: few of one subnet are taken in. The first
- * has the API.
- */
+/** Daemons that know each other, each in a /24 of its own: few of one subnet are taken in. */
 export async function network(count, ...words) {
-  const first = await serve("--listen", "127.78.0.1:0", "--http", "127.0.0.1:0", ...words);
-  const daemons = [first];
+  const daemons = [];
   while (daemons.length < count) {
-    daemons.push(await serve("--listen", `127.78.${daemons.length}.1:0`, "--bootstrap", first.address));
+    const join = daemons.length ? ["--bootstrap", daemons[0].address] : [];
+    const listen = ["--listen", `127.78.${daemons.length}.1:0`, "--http", "127.0.0.1:0"];
+    daemons.push(await serve(...listen, ...join, ...words));
   }
   const stop = () => Promise.all(daemons.map((daemon) => daemon.stop()));
-  return { ...first, daemons, stop };
+  return { ...daemons[0], daemons, stop };
 }
 
-/** Tries until it holds: daemons find each other when they do. */
+/** Tries until it holds: daemons find each other when they do, and may know nobody until then. */
 export async function eventually(holds) {
+  const notYet = (error) => {
+    if (!(error instanceof UnavailableError)) throw error;
+    return false;
+  };
   for (let tries = 0; tries < 600; tries += 1) {
-    if (await holds()) return;
+    if (await holds().catch(notYet)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error("it did not come about within a minute");

@@ -14,7 +14,7 @@ let node;
 
 before(async () => {
   if (lacking) return;
-  net = await network(4);
+  net = await network(4, "--network", "mainline");
   node = new Polykad(net.url);
   await eventually(async () => (await node.mainline.nodes(HASH)).nodes.length === 3);
 });
@@ -125,7 +125,7 @@ live("the node live, until the signal", async () => {
 });
 
 live("a gateway that only reads, and a token", async (t) => {
-  const guarded = await network(1, "--http-read-only");
+  const guarded = await network(1, "--network", "mainline", "--http-read-only");
   t.after(guarded.stop);
   await assert.rejects(new Polykad(guarded.url).mainline.put("x"), (error) => {
     assert.ok(error instanceof NotAllowedError);
