@@ -65,6 +65,9 @@ impl<S: Store> Node<S> {
     }
 
     fn step(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
+        if operation.walk.wants_seeds() {
+            self.seed(operation);
+        }
         match &operation.work {
             Work::Ping | Work::Join => false,
             Work::Find => self.step_find(now, id, operation),

@@ -121,7 +121,9 @@ impl<S: Store> Node<S> {
             Command::PutBlob { options, .. } => options.paths,
             _ => 1,
         };
-        let mut seeds = self.known.closest(&target, SEEDS * usize::from(paths.max(1)));
+        // Beside those that it knows already and that are lost.
+        let count = SEEDS * usize::from(paths.max(1)) + operation.walk.lost();
+        let mut seeds = self.known.closest(&target, count);
         let radius = self.census.radius();
         let is_crowded = seeds.len() >= SEEDS
             && seeds.last().is_some_and(|contact| radius.holds(&contact.key, &target));

@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::value::{Value, Version};
 use crate::wire::{Answer, Ask, Carried, Purpose};
 
-/// Nodes of a region that a value is sent to, at most: twice what there should be.
+/// Nodes of a region that a value is sent to, at most, lost ones apart: twice what there should be.
 const MAX_SERVED: usize = 40;
 /// How many of them are asked who else is there.
 const TELLING: usize = 2;
@@ -104,7 +104,8 @@ impl<S: Store> Node<S> {
             let Work::Put(put) = &operation.work else { return true };
             let walk = &operation.walk;
             let is_open = put.is_open() || !swaps(&operation.command);
-            let has_room = put.served < MAX_SERVED && (is_open || !walk.is_serving());
+            let reached = put.served.saturating_sub(walk.lost());
+            let has_room = reached < MAX_SERVED && (is_open || !walk.is_serving());
             if has_room && let Some(next) = walk.fresh_in_region() {
                 self.serve_put(now, id, operation, next);
                 continue;
@@ -116,7 +117,7 @@ impl<S: Store> Node<S> {
             }
             // In a region that holds too few, the closest are holders.
             if has_room
-                && walk.region() < MIN_HOLDERS
+                && walk.region().saturating_sub(walk.doubtful()) < MIN_HOLDERS
                 && walk.converged(MIN_HOLDERS)
                 && let Some(next) = walk.closest_unserved()
             {
@@ -160,7 +161,7 @@ impl<S: Store> Node<S> {
 
     /// Tells the owner once enough is known. Whether all is done.
     fn settle_put(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
-        let is_complete = !Self::is_waiting(operation);
+        let mut is_complete = !Self::is_waiting(operation);
         let walk = &operation.walk;
         let Work::Put(Put { is_holder, .. }) = &operation.work else { return true };
         let holders = walk.holders() + usize::from(*is_holder);
@@ -174,6 +175,8 @@ impl<S: Store> Node<S> {
         put.acknowledgements.region = holders;
         put.acknowledgements.quorum = needed;
         let stored = put.acknowledgements.stored.len();
+        // Without them it would fail: those who are long overdue are waited for after all.
+        is_complete &= put.told || stored >= needed || walk.doubtful() == 0;
         let loses = put.is_defeated(&operation.command);
         if loses && !put.told {
             return self.resolve_conflict(now, id, operation);

@@ -29,6 +29,8 @@ pub(super) struct Walk {
     pub(super) asked: u32,
     pub(super) answered: u32,
     pub(super) failed: u32,
+    /// How many were lost when it was given contacts last.
+    lost_at_seed: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +78,7 @@ impl Walk {
             asked: 0,
             answered: 0,
             failed: 0,
+            lost_at_seed: 0,
         }
     }
 
@@ -89,6 +92,7 @@ impl Walk {
         contacts: impl IntoIterator<Item = Contact<Endpoint>>,
         pace: impl Fn(&Contact<Endpoint>) -> u8,
     ) {
+        self.lost_at_seed = self.lost();
         for (contact, path) in contacts.into_iter().zip((0..self.paths).cycle()) {
             self.add(contact, path, 1, pace(&contact));
         }
@@ -236,6 +240,23 @@ impl Walk {
     /// How many were asked, by answer or by silence, in vain or not.
     pub(super) fn waiting(&self) -> usize {
         self.candidates.iter().filter(|c| matches!(c.state, State::Asked | State::Slow)).count()
+    }
+
+    /// How many are so overdue that nobody waits for them, though they may still answer.
+    pub(super) fn doubtful(&self) -> usize {
+        self.candidates.iter().filter(|c| c.state == State::Doubtful).count()
+    }
+
+    /// Whether too many of whom it knew are lost, and more since it was given contacts last.
+    pub(super) fn wants_seeds(&self) -> bool {
+        let lost = self.lost();
+        lost > self.lost_at_seed && self.candidates.len() - lost < MIN_HOLDERS
+    }
+
+    /// How many failed, or are long overdue.
+    pub(super) fn lost(&self) -> usize {
+        let lost = |c: &&Candidate| matches!(c.state, State::Doubtful | State::Failed);
+        self.candidates.iter().filter(lost).count()
     }
 
     /// How many are in the region, failed ones apart.

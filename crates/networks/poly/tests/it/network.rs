@@ -431,6 +431,26 @@ fn stale_replicas_are_mended_by_gets() {
 }
 
 #[test]
+fn a_put_finds_holders_though_most_of_a_region_has_just_died() {
+    let mut world = World::new(23);
+    world.populate(150);
+    for n in 0..8u8 {
+        let value = [n; 100];
+        let key = blob_key(&value);
+        let mut near = world.places();
+        near.sort_by_key(|place| key.distance(&world.node(*place).status(world.now).id));
+        let owner = near.pop().unwrap();
+        for place in near.into_iter().take(12) {
+            world.kill(place);
+        }
+        let command = Command::PutBlob { value: value.into(), options: PutOptions::default() };
+        let (outcome, _) = world.perform(owner, command);
+        let Outcome::Stored(acknowledgements) = outcome else { panic!("{outcome:?}") };
+        assert!(acknowledgements.stored.len() >= 8, "{acknowledgements:?}");
+    }
+}
+
+#[test]
 fn a_missed_quorum_is_an_error_that_says_so() {
     let mut world = World::new(15);
     let places = world.populate(5);
