@@ -12,6 +12,8 @@ struct World {
     nodes: Vec<C>,
     alive: Vec<bool>,
     rng: ChaCha8Rng,
+    /// Everybody who was named in an answer.
+    named: BTreeSet<C>,
 }
 
 impl World {
@@ -26,7 +28,7 @@ impl World {
             .iter()
             .map(|_| f64::from(rng.next_u32()) < alive_share * f64::from(u32::MAX))
             .collect();
-        Self { nodes, alive, rng }
+        Self { nodes, alive, rng, named: BTreeSet::new() }
     }
 
     /// What node `of` would answer: the 8 closest to the target in a table of 8 random contacts a
@@ -46,6 +48,7 @@ impl World {
         }
         known.sort_by_key(|c| target.distance(&c.key));
         known.truncate(8);
+        self.named.extend(&known);
         known
     }
 
@@ -109,6 +112,27 @@ fn cost_is_that_of_the_ideal_model() {
     // The model gives 12.7 messages at 10⁴ nodes and 0.75 hops less for each factor of ten.
     assert!((10.0..13.0).contains(&(f64::from(asked) / f64::from(rounds))), "{asked}");
     assert!((1.5..3.0).contains(&(f64::from(hops) / f64::from(rounds))), "{hops}");
+}
+
+#[test]
+fn names_reach_nearly_all_of_the_closest_that_live() {
+    let (mut found, mut exact, rounds) = (0, 0, 100);
+    for seed in 1..=100 {
+        let mut world = World::new(seed, 300, 0.8);
+        let target = Key::random(160, &mut world.rng);
+        let me = world.nodes[0].key;
+        world.alive[0] = true;
+        let seeds = world.table_answer(&me, &target);
+        let mut lookup = Lookup::new(target, settings(1), seeds);
+        world.run(&mut lookup);
+        let truth = world.closest_alive(&target, 8);
+        let closest = lookup.closest();
+        found += truth.iter().filter(|contact| closest.contains(contact)).count();
+        exact += usize::from(closest.first() == truth.first());
+    }
+    // The seeds are fixed, so nothing here is left to chance: 769 of 800, when it was written.
+    assert!(found * 100 >= 8 * rounds * 95, "{found}");
+    assert_eq!(exact, rounds);
 }
 
 #[test]
@@ -236,7 +260,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn finds_the_closest_that_live(seed: u64, size in 20u32..300, paths in 1u8..5) {
+    fn finds_the_closest_named_that_live(seed: u64, size in 20u32..300, paths in 1u8..5) {
         let mut world = World::new(seed, size, 0.8);
         let target = Key::random(160, &mut world.rng);
         let me = world.nodes[0].key;
@@ -244,11 +268,12 @@ proptest! {
         let seeds = world.table_answer(&me, &target);
         let mut lookup = Lookup::new(target, settings(paths), seeds);
         world.run(&mut lookup);
-        let found: BTreeSet<_> = lookup.closest().into_iter().collect();
-        let truth: BTreeSet<_> = world.closest_alive(&target, 8).into_iter().collect();
-        // All but always 7 or 8; tables drawn at random leave some out.
-        prop_assert!(found.intersection(&truth).count() >= 4.min(truth.len()));
-        prop_assert!(found.iter().all(|contact| world.is_alive(contact)));
+        // It cannot find whom nobody names; but of those named, it misses nobody who lives.
+        let mut living: Vec<_> =
+            world.named.iter().copied().filter(|contact| world.is_alive(contact)).collect();
+        living.sort_by_key(|contact| target.distance(&contact.key));
+        living.truncate(8);
+        prop_assert_eq!(lookup.closest(), living);
         let stats = lookup.stats();
         prop_assert!(stats.answered + stats.failed <= stats.asked);
     }
