@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kademlia::protocol::Way;
 use kademlia::{Moment, OperationId, Protocol, Transmit};
+use mainline::wire;
 use simulator::engine::{Births, Place};
 use simulator::ids::{Id, Ids};
 use simulator::mainline::{Birth, EARLIEST_START, MainlineNetwork, Resident};
@@ -27,6 +28,10 @@ enum Bug {
     Forgetful,
     /// More requests are under way than may be.
     Hoarding,
+    /// Has itself in its table.
+    Vain,
+    /// Overlooks the value in an answer.
+    Blind,
 }
 
 struct Faulty {
@@ -44,7 +49,13 @@ impl Protocol for Faulty {
 
     fn handle_message(&mut self, now: Moment, from: Self::Peer, message: &[u8]) {
         self.now = now;
-        self.node.handle_message(now, from, message);
+        let has_value = |message| {
+            let decoded = wire::Message::decode(message);
+            matches!(decoded, Ok(wire::Message::Response(answer)) if answer.value.is_some())
+        };
+        if self.bug != Bug::Blind || !has_value(message) {
+            self.node.handle_message(now, from, message);
+        }
     }
 
     fn handle_command(&mut self, now: Moment, command: Self::Command) -> OperationId {
@@ -172,7 +183,9 @@ impl Network for FaultyNetwork {
     }
 
     fn contacts(&self, node: &Faulty) -> Vec<Place> {
-        self.inner.contacts(&node.node)
+        let mut contacts = self.inner.contacts(&node.node);
+        contacts.extend((node.bug == Bug::Vain).then_some(BUGGY));
+        contacts
     }
 
     fn is_answer(message: &[u8]) -> bool {
@@ -207,7 +220,10 @@ impl Network for FaultyNetwork {
 
 fn run(bug: Bug) -> RunReport {
     let text = "name = \"p\"\nnodes = 30\nduration = \"40s\"\n[population]\nbirth = \"join\"\n\
-                join_over = \"10s\"\n[[workload]]\nkind = \"find\"\nrate = 10\nfrom = \"20s\"\n";
+                join_over = \"10s\"\n[[workload]]\nkind = \"find\"\nrate = 10\nfrom = \"20s\"\n\
+                [[workload]]\nkind = \"put\"\nrate = 5\nkeys = 10\n\
+                from = \"15s\"\nuntil = \"18s\"\n\
+                [[workload]]\nkind = \"get\"\nrate = 10\nfrom = \"20s\"\nkeys = 10\n";
     let file =
         ScenarioFile::parse(Path::new("p"), text, Path::new(""), Overrides::default()).unwrap();
     let (start, seed) = (EARLIEST_START, 5);
@@ -234,4 +250,6 @@ fn planted_bugs_are_caught_and_nothing_else() {
     check(Bug::Greedy, "invariants");
     check(Bug::Forgetful, "operations");
     check(Bug::Hoarding, "bounds");
+    check(Bug::Vain, "answered");
+    check(Bug::Blind, "found");
 }
