@@ -53,6 +53,12 @@ pub trait Address: Copy + Ord + Debug {
     }
 }
 
+/// Whether a subnet mark is among many. Looking at all is quicker than stopping at the first, for
+/// it takes many at a time.
+pub(crate) fn is_among(mark: u16, marks: &[u16]) -> bool {
+    marks.iter().fold(0, |found, other| found | u16::from(*other == mark)) != 0
+}
+
 fn is_local_v4(ip: Ipv4Addr) -> bool {
     ip.is_private() || ip.is_loopback() || ip.is_link_local()
 }

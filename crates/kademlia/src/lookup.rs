@@ -4,7 +4,7 @@
 //! whom to ask, and reports what came of it. Maymounkov and Mazières, section 2.3; disjoint paths
 //! as in Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
 
-use crate::contact::{Address, Contact};
+use crate::contact::{Address, Contact, is_among};
 use crate::key::Key;
 
 /// The shape of a lookup.
@@ -81,6 +81,8 @@ impl<A: Address> Lookup<A> {
     /// Candidates remembered; the farthest not yet asked are forgotten. Many times what an honest
     /// lookup meets, so that liars cannot make us remember more.
     pub const MAX_CANDIDATES: usize = 256;
+    /// Room made at once: about as many as an honest lookup meets.
+    const USUAL_CANDIDATES: usize = 64;
 
     /// A lookup that begins with `seeds`, our own contacts closest to the target.
     pub fn new(
@@ -89,7 +91,8 @@ impl<A: Address> Lookup<A> {
         seeds: impl IntoIterator<Item = Contact<A>>,
     ) -> Self {
         let stats = LookupStats::default();
-        let (candidates, marks) = (Vec::new(), Vec::new());
+        let usual = Self::USUAL_CANDIDATES;
+        let (candidates, marks) = (Vec::with_capacity(usual), Vec::with_capacity(usual));
         let mut lookup = Self { target, settings, candidates, marks, introductions: 0, stats };
         for (contact, path) in seeds.into_iter().zip((0..settings.paths.max(1)).cycle()) {
             lookup.add(contact, path, 1);
@@ -305,17 +308,18 @@ impl<A: Address> Lookup<A> {
 
     /// How many candidates are closer to the target than this key.
     fn place_of(&self, key: &Key) -> usize {
-        let distance = self.target.distance(key);
-        let closer = |c: &Candidate<A>| self.target.distance(&c.contact.key) < distance;
+        let closer = |c: &Candidate<A>| self.target.nearer(&c.contact.key, key).is_lt();
         self.candidates.partition_point(closer)
     }
 
     /// Adds a candidate unless it is known or a limit speaks against it; returns where it stands.
     fn add(&mut self, contact: Contact<A>, path: u8, hop: u8) -> Option<usize> {
-        if !contact.address.is_usable() || self.is_crowded(&contact) {
+        let at = self.place_of(&contact.key);
+        // Most contacts are named again and again.
+        let is_known = self.candidates.get(at).is_some_and(|known| known.contact == contact);
+        if is_known || !contact.address.is_usable() || self.is_crowded(&contact) {
             return None;
         }
-        let at = self.place_of(&contact.key);
         if self.candidates.len() >= Self::MAX_CANDIDATES {
             // Make room by forgetting the farthest that was not asked, if that is farther.
             let last = self.candidates.iter().rposition(|c| c.state == State::Fresh)?;
@@ -340,9 +344,7 @@ impl<A: Address> Lookup<A> {
 
     fn is_crowded(&self, contact: &Contact<A>) -> bool {
         let address = contact.address;
-        let mark = address.subnet_mark();
-        // Counting all is quicker than stopping at the first, for it takes many at a time.
-        if self.marks.iter().filter(|other| **other == mark).count() == 0 {
+        if !is_among(address.subnet_mark(), &self.marks) {
             return false;
         }
         if address.is_local() {

@@ -248,9 +248,8 @@ impl<A: Address> Overlay<A> {
     /// of refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady
     /// state.
     pub fn settle(&mut self, members: impl IntoIterator<Item = Member<A>>, refresh_at: Moment) {
-        for member in members {
-            self.table.seat(member);
-        }
+        let members: Vec<_> = members.into_iter().collect();
+        self.table.seat(&members);
         let first_check = self.table.next_check(&[]);
         self.upkeep.check_at = first_check.map_or(refresh_at, |(due, _)| due);
         self.upkeep.refresh_at = Some(refresh_at);

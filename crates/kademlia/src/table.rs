@@ -17,7 +17,7 @@ use arrayvec::ArrayVec;
 use core::cmp::Reverse;
 use std::time::Duration;
 
-use crate::contact::{Address, Contact, Rtt, Standing};
+use crate::contact::{Address, Contact, Rtt, Standing, is_among};
 use crate::key::{Distance, Key};
 use crate::protocol::Moment;
 
@@ -173,24 +173,29 @@ impl<A: Address> Table<A> {
         }
     }
 
-    /// Gives a contact a place, or one in reserve, whatever the limits per host and subnet say: for
-    /// the simulator, which draws whole tables at once. Buckets keep to their size.
-    pub fn seat(&mut self, member: Member<A>) {
-        let index = self.index(&member.contact.key);
-        if member.contact.key == self.me {
-            return;
+    /// Gives contacts places, or places in reserve, whatever the limits per host and subnet say: for
+    /// the simulator, which draws whole tables at once. Buckets keep to their size, and take no
+    /// more memory than they need if their contacts come one after the other.
+    pub fn seat(&mut self, members: &[Member<A>]) {
+        let TableSettings { bucket_size, spares, .. } = self.settings;
+        let others = members.iter().filter(|member| member.contact.key != self.me);
+        let count = others.map(|member| self.index(&member.contact.key) + 1).max().unwrap_or(0);
+        self.buckets.reserve_exact(count.saturating_sub(self.buckets.len()));
+        self.buckets.resize_with(count.max(self.buckets.len()), Bucket::default);
+        self.marks.reserve_exact(members.len() + Self::MARKS_AHEAD);
+        self.marks.extend(members.iter().map(|member| member.contact.address.subnet_mark()));
+        let me = self.me;
+        let bucket_of = |member: &Member<A>| me.shared_prefix(&member.contact.key);
+        for group in members.chunk_by(|a, b| bucket_of(a) == bucket_of(b)) {
+            let index = group.first().map(bucket_of);
+            let bucket = index.and_then(|index| self.buckets.get_mut(index as usize));
+            let Some(bucket) = bucket else { continue };
+            let room = bucket_size.saturating_sub(bucket.live.len()).min(group.len());
+            let (live, rest) = group.split_at(room);
+            bucket.live.extend_from_slice(live);
+            let room = spares.saturating_sub(bucket.spare.len());
+            bucket.spare.extend_from_slice(rest.get(..room).unwrap_or(rest));
         }
-        if self.buckets.len() <= index {
-            self.buckets.resize_with(index + 1, Bucket::default);
-        }
-        let settings = self.settings;
-        let Some(bucket) = self.buckets.get_mut(index) else { return };
-        if bucket.live.len() < settings.bucket_size {
-            bucket.live.push(member);
-        } else if bucket.spare.len() < settings.spares {
-            bucket.spare.push(member);
-        }
-        self.mark(member.contact.address);
     }
 
     /// A contact sent us a query. Returns whether it is known.
@@ -274,7 +279,7 @@ impl<A: Address> Table<A> {
     /// Buckets are visited in the order of their distance to the target, so only as many contacts
     /// as are returned get sorted, plus the rest of the last bucket.
     pub fn closest<const N: usize>(&self, target: &Key) -> ArrayVec<Contact<A>, N> {
-        let mut found = ArrayVec::<(Distance, Contact<A>), N>::new();
+        let mut found = ArrayVec::<&Member<A>, N>::new();
         for bucket in self.buckets_by_distance(target) {
             if found.is_full() {
                 break;
@@ -282,10 +287,10 @@ impl<A: Address> Table<A> {
             // All of this bucket is farther than all of the buckets before it.
             let first = found.len();
             for member in bucket.live.iter().filter(|member| member.standing.failures == 0) {
-                insert_sorted(&mut found, first, target.distance(&member.contact.key), member);
+                insert_sorted(&mut found, first, target, member);
             }
         }
-        found.into_iter().map(|(_, contact)| contact).collect()
+        found.into_iter().map(|member| member.contact).collect()
     }
 
     /// The `count` contacts closest to `target` that are not bad (or are, if nobody answers),
@@ -372,28 +377,41 @@ impl<A: Address> Table<A> {
     ///
     /// `underway` are left out: they are being asked.
     pub fn next_check(&self, underway: &[Contact<A>]) -> Option<(Moment, Contact<A>)> {
-        self.members()
-            .filter(|member| underway.iter().all(|c| c.address != member.contact.address))
-            .map(|member| (self.check_due(&member.standing), member.contact))
-            .min()
+        let mut first: Option<(Moment, Contact<A>)> = None;
+        for member in self.members() {
+            let check = (self.check_due(&member.standing), member.contact);
+            // Hardly any is due before all others: who is underway is looked for then alone.
+            if first.is_none_or(|first| check < first)
+                && underway.iter().all(|c| c.address != member.contact.address)
+            {
+                first = Some(check);
+            }
+        }
+        first
     }
 
+    /// In whole microseconds, for it is computed for all members again and again.
     fn check_due(&self, standing: &Standing) -> Moment {
         if standing.is_restored() {
             return Moment::START;
         }
-        let age = standing.last_answer().since(standing.first_answer());
-        let patience = (age / 2).clamp(Self::SHORTEST_PATIENCE, self.settings.questionable_after);
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let longest = micros(self.settings.questionable_after);
+        let shortest = micros(Self::SHORTEST_PATIENCE);
+        let last_answer = standing.last_answer().as_micros();
+        let age = last_answer.saturating_sub(standing.first_answer().as_micros());
+        let patience = (age / 2).clamp(shortest, longest);
         // One that just failed is asked again soon, ever less often, to be sure.
-        let failures = u32::from(standing.failures);
+        let failures = u64::from(standing.failures);
         if failures > 0 {
-            let again = Self::SHORTEST_PATIENCE * failures * failures;
-            return standing.last_answer() + patience + again;
+            let again = patience.saturating_add(shortest * failures * failures);
+            return Moment::from_micros(last_answer.saturating_add(again));
         }
         // Its queries are signs of life too (BEP 5), but anybody can send them in its name: they
         // put the check off, not for ever.
-        let latest = standing.last_answer() + self.settings.questionable_after;
-        latest.min(standing.last_seen() + patience)
+        let last_seen = standing.last_seen().as_micros();
+        let latest = last_answer.saturating_add(longest);
+        Moment::from_micros(latest.min(last_seen.saturating_add(patience)))
     }
 
     const SHORTEST_PATIENCE: Duration = Duration::from_mins(1);
@@ -490,9 +508,7 @@ impl<A: Address> Table<A> {
 
     /// Whether somebody here may share the subnet of this address.
     fn is_marked(&self, address: A) -> bool {
-        let mark = address.subnet_mark();
-        // Counting all is quicker than stopping at the first, for it takes many at a time.
-        self.marks.iter().filter(|other| **other == mark).count() > 0
+        is_among(address.subnet_mark(), &self.marks)
     }
 
     /// Marks the subnet of a contact that came in; drops the marks of those that have gone when
@@ -616,21 +632,23 @@ impl<A: Address> Bucket<A> {
 }
 
 /// Inserts by distance after the first `first` entries; what falls off the end is dropped.
-fn insert_sorted<A: Address, const N: usize>(
-    found: &mut ArrayVec<(Distance, Contact<A>), N>,
+fn insert_sorted<'a, A, const N: usize>(
+    found: &mut ArrayVec<&'a Member<A>, N>,
     first: usize,
-    distance: Distance,
-    member: &Member<A>,
+    target: &Key,
+    member: &'a Member<A>,
 ) {
     let tail = found.get(first..).unwrap_or_default();
-    let at = first + tail.iter().take_while(|(other, _)| *other < distance).count();
+    let is_closer =
+        |other: &&&Member<A>| target.nearer(&other.contact.key, &member.contact.key).is_lt();
+    let at = first + tail.iter().take_while(is_closer).count();
     if at >= N {
         return;
     }
     if found.is_full() {
         found.pop();
     }
-    found.insert(at, (distance, member.contact));
+    found.insert(at, member);
 }
 
 #[cfg(test)]

@@ -19,6 +19,13 @@ proptest! {
     }
 
     #[test]
+    fn nearer_is_as_distances_compare(a in key(), b in key(), c in key(), shared in 0u32..=256) {
+        // Keys that differ in their first words alone would test half of it.
+        let c = b.with_tail(c, shared, Key::BITS);
+        prop_assert_eq!(a.nearer(&b, &c), a.distance(&b).cmp(&a.distance(&c)));
+    }
+
+    #[test]
     fn shared_prefix_is_where_bits_first_differ(a in key(), b in key()) {
         let prefix = a.shared_prefix(&b);
         prop_assert!((0..prefix).all(|i| a.bit(i) == b.bit(i)));

@@ -213,12 +213,15 @@ fn young_contacts_are_checked_sooner_than_old_ones() {
 fn seated_contacts_fill_places_then_reserve() {
     let mut table = table();
     let standing = Standing::new(at(5), Rtt::new(Duration::from_millis(50)), true);
-    for tail in 0..20 {
-        table.seat(Member { contact: contact(3, tail), standing });
-    }
-    table.seat(Member { contact: Contact { key: Key::ZERO, address: address(1) }, standing });
+    let member = |contact| Member { contact, standing };
+    let mut members: Vec<_> = (0..20).map(|tail| member(contact(3, tail))).collect();
+    members.push(member(Contact { key: Key::ZERO, address: address(1) }));
+    members.push(member(contact(5, 30)));
+    table.seat(&members);
+    // Whom there was no place for finds none later either.
+    table.seat(&members[18..20]);
     let census = table.census(at(6));
-    assert_eq!((census.good, census.spare), (8, 8));
+    assert_eq!((census.good, census.spare), (9, 8));
     table.check_invariants().unwrap();
 }
 

@@ -174,6 +174,10 @@ impl ExternalVote {
     }
 
     fn elected(&self) -> Option<SocketAddr> {
+        if let [claim] = *self.claims {
+            // All votes are for it.
+            return (self.votes.len() >= Self::MIN_AGREEING).then_some(claim);
+        }
         let mut counts = [0_usize; Self::MAX_CLAIMS];
         for vote in &self.votes {
             if let Some(count) = counts.get_mut(usize::from(vote.claim)) {
