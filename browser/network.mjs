@@ -11,17 +11,19 @@ function start(polykad, listen, more) {
     child.once("exit", (code) => reject(new Error(`a node ended with code ${code}`)));
     createInterface(child.stdout).once("line", (line) => {
       const told = JSON.parse(line);
-      resolve({ child, address: told.listen[0], http: told.http });
+      const [address, poly] = [told.listen[0], told.listen_poly[0]];
+      resolve({ child, address, poly, http: told.http });
     });
   });
 }
 
-/** Some nodes that know each other, each in a /24 of its own. */
+/** Some nodes of both networks that know each other, each in a /24 of its own. */
 export async function startNetwork(polykad, count) {
   const nodes = [await start(polykad, "127.77.0.1:0", ["--http", "127.0.0.1:0"])];
   for (let number = 1; number < count; number += 1) {
     const listen = `127.77.${number}.1:0`;
-    nodes.push(await start(polykad, listen, ["--bootstrap", nodes[0].address]));
+    const join = ["--bootstrap", nodes[0].address, "--poly-bootstrap", nodes[0].poly];
+    nodes.push(await start(polykad, listen, join));
   }
   const stop = () => nodes.forEach(({ child }) => child.kill("SIGTERM"));
   process.once("exit", stop);

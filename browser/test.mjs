@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { chromium } from "playwright-core";
@@ -78,6 +80,18 @@ function populate(network) {
   });
 }
 
+/** The same in Polykad's own network. */
+function populatePoly(network) {
+  network.key = join(mkdtempSync(join(tmpdir(), "polykad-")), "author.key");
+  execFileSync(options.polykad, ["mainline", "keygen", network.key], { stdio: "ignore" });
+  const through = ["--bootstrap", network.nodes[3].poly];
+  for (let at = 0; at < 12; at += 1) {
+    execFileSync(options.polykad, ["put", ...through], { input: `value ${at}`, stdio: ["pipe", "ignore", "inherit"] });
+    const words = ["topic", "announce", `topic ${at}`, "hello", "--key-file", network.key];
+    execFileSync(options.polykad, [...words, ...through], { stdio: "ignore" });
+  }
+}
+
 /** Queries of others, some of them wrong, so that the charts move. */
 function disturb(network) {
   const [first, ...others] = network.nodes;
@@ -140,6 +154,77 @@ async function operations(page) {
   });
 }
 
+/** Shows one of the networks. */
+async function choose(page, name) {
+  await page.click(`#tab-${name}`);
+  await page.waitForFunction((name) => document.documentElement.dataset.network === name, name);
+}
+
+async function polyPanels(page, url) {
+  const { poly } = await (await fetch(`${url}/v1/status`)).json();
+  await check("poly: identity, glance and key space are those of the API", async () => {
+    const who = await text(page, "#who");
+    assert.ok(who.includes(poly.id) && who.includes(poly.listen[0]), who);
+    const shown = await number(page, "#g-contacts");
+    assert.ok(shown > 10 && Math.abs(shown - poly.contacts) <= 3, `${shown} of ${poly.contacts}`);
+    await page.waitForFunction(() => document.querySelectorAll("#ring .r-contact").length > 10);
+    assert.equal(await page.locator("#ring .r-me").count(), 1);
+    assert.equal(await page.locator("#ring .r-region").count(), 1);
+    assert.ok((await page.locator("#ring .r-value").count()) > 0, "values stored");
+    assert.ok((await page.locator("#ring .r-torrent").count()) > 0, "entries stored");
+    assert.ok((await page.locator("#distance .r-contact").count()) > 10);
+  });
+  await check("poly: charts, and what others asked", async () => {
+    for (const chart of ["#c-datagrams", "#c-queries", "#c-latency"]) {
+      assert.ok((await page.locator(`${chart} .plot`).count()) > 0, chart);
+    }
+    assert.ok((await text(page, "#methods")).includes("answered"));
+  });
+}
+
+async function polyByHand(page, network) {
+  await check("poly: a value put by hand is read by hand, by curl and by the program", async () => {
+    const value = `by hand in poly, ${process.pid} ☺`;
+    await page.fill("#put-value", value);
+    await page.selectOption("#put-lifetime", "3600");
+    await page.click("#put-form [type=submit]");
+    await page.waitForSelector("#put-result code");
+    const key = await text(page, "#put-result code");
+    assert.match(key, /^[0-9a-f]{64}$/);
+    await page.click("#get-form [type=submit]");
+    await page.waitForSelector("#get-result code");
+    assert.equal(await text(page, "#get-result code"), value);
+    const run = (...words) => execFileSync(words[0], words.slice(1), { encoding: "utf8" });
+    assert.equal(run("curl", "-s", `${network.url}/v1/poly/values/${key}`), value);
+    assert.equal(run(options.polykad, "get", key, "--daemon", network.url), value);
+    assert.equal(run(options.polykad, "get", key, "--bootstrap", network.nodes[9].poly), value);
+    await page.click("#put-result .link");
+    await page.waitForFunction(() => document.querySelector("#lookup-summary").textContent.startsWith("Done"));
+    assert.ok((await page.locator("#ring .r-holder").count()) >= 8);
+  });
+  await check("poly: a watch shows what is there, what is new, and stops", async () => {
+    const announce = (slot, payload) => {
+      const words = ["topic", "announce", "chess", payload, "--key-file", network.key, "--slot", slot];
+      execFileSync(options.polykad, [...words, "--daemon", network.url], { stdio: "ignore" });
+    };
+    announce("1", "I was here");
+    await page.fill("#watch-name", "chess");
+    await page.click("#watch-form [type=submit]");
+    const shows = (words) =>
+      page.waitForFunction((words) => document.querySelector("#watch-changes").textContent.includes(words), words);
+    await shows("I was here");
+    announce("2", "a new move");
+    await shows("a new move");
+    await page.click("#watch-stop");
+    await page.waitForFunction(() => document.querySelector("#watch-result").textContent === "Stopped.");
+  });
+  await check("poly: a key that nobody holds is told in words", async () => {
+    await page.fill("#get-key", "00".repeat(32));
+    await page.click("#get-form [type=submit]");
+    await page.waitForFunction(() => document.querySelector("#get-result").textContent.includes("not found"));
+  });
+}
+
 async function lookup(page) {
   await check("lookup: plays hop by hop", async () => {
     await page.fill("#lookup-key", "c0ffee".repeat(7).slice(0, 40));
@@ -193,7 +278,7 @@ async function keyboard(page) {
       await page.keyboard.press("Tab");
       reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.className));
     }
-    for (const id of ["theme", "lookup-key", "lookup-random", "lookup-quest", "put-value", "get-key"]) {
+    for (const id of ["theme", "tab-mainline", "lookup-key", "lookup-random", "lookup-quest", "put-value", "get-key"]) {
       assert.ok(reached.has(id), `${id} of ${[...reached]}`);
     }
   });
@@ -203,7 +288,9 @@ async function main() {
   const network = await startNetwork(options.polykad, Number(options.nodes));
   console.log(`${network.nodes.length} nodes, ${network.url}`);
   await until(`${network.url}/v1/status`, (status) => status.mainline.v4.good >= 12);
+  await until(`${network.url}/v1/poly/contacts`, ({ contacts }) => contacts.length >= 12);
   populate(network);
+  populatePoly(network);
   disturb(network);
   const launch = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -217,13 +304,20 @@ async function main() {
     await page.waitForSelector(".pill.on");
     await page.waitForTimeout(4000);
     if (colorScheme === "light") {
+      await polyPanels(page, network.url);
+      await accessible(page, "light, poly");
+      await choose(page, "mainline");
       await panels(page, network.url);
       await lookup(page);
       await accessible(page, "light");
       await byHand(page, network);
       await operations(page);
       await keyboard(page);
+      await choose(page, "poly");
+      await polyByHand(page, network);
     } else {
+      await accessible(page, "dark, poly");
+      await choose(page, "mainline");
       await lookup(page);
       await accessible(page, "dark");
     }

@@ -28,9 +28,9 @@ use crate::parse::{self, Endpoint, Samples, Target};
 #[command(after_help = "\
 Start here:
   polykad demo                  a whole network here: it loses nodes, not values
-  polykad serve                 take part in BitTorrent's Mainline DHT
-  polykad mainline put 'hello'  store a value in it
-  polykad serve --network poly  take part in Polykad's own network
+  polykad serve --http          take part in Polykad's own network and in BitTorrent's
+  echo hello | polykad put      store a value in Polykad's, through that daemon
+  polykad mainline put 'hello'  the same in BitTorrent's Mainline DHT
 
 Exit codes: 0 done, 1 not found or failed, 2 wrong use.")]
 pub(crate) struct Arguments {
@@ -248,12 +248,12 @@ Examples:
   polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap
 
 The last one begins a network of your own. Flags go before the environment
-(POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP, POLYKAD_DATA,
+(POLYKAD_NETWORKS, POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP, POLYKAD_DATA,
 POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_HTTP, POLYKAD_CONFIG), and the
 environment before the configuration file; `polykad config init` writes one.")]
 pub(crate) struct ServeOptions {
-    /// Which network to take part in; may be repeated
-    #[arg(long, value_name = "NAME", value_enum, default_values_t = [Network::Mainline])]
+    /// A network to take part in; may be repeated. Default: both
+    #[arg(long, value_name = "NAME", value_enum, value_delimiter = ',')]
     pub(crate) network: Vec<Network>,
 
     /// UDP address to listen on; repeat it for IPv4 and IPv6. Default: port 6881 of both

@@ -43,6 +43,7 @@ fn check(path: &Path, output: Output) -> Result<(), Failure> {
     let layer = Layer::from_file(path)?;
     // Bootstrap entries are read when a node is described.
     layer.builder()?;
+    layer.poly_builder(false)?;
     output.line(format!("{} is as it should be", path.display()))?;
     output.object(&json!({ "file": path.display().to_string() }))
 }

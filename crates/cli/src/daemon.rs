@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use client::Client;
+use client::http::json::poly::Contact as PolyContact;
 use client::http::json::{Contact, Status as StatusObject};
 use client::http::{Address, DEFAULT_ADDRESS, Daemon, Unreachable};
-use client::{Client, Mainline};
 use serde_json::json;
 
 use crate::args::DaemonOption;
 use crate::failure::Failure;
 use crate::gateway::{FILE, Whereabouts};
 use crate::node::sides;
-use crate::output::{Output, count, hex, short_span};
+use crate::output::{Output, count, hex, hex_bytes, short_span};
 
 /// The running daemon; `None`: there is none, and nobody named one.
 pub(crate) async fn find(options: &DaemonOption) -> Result<Option<Daemon>, Failure> {
@@ -62,56 +63,95 @@ pub(crate) async fn status(options: &DaemonOption, output: Output) -> Result<(),
     let status = daemon.status().await.map_err(|_| client::FindError::Stopped)?;
     output.object(&StatusObject::from(&status))?;
     output.line(format!("daemon   {}, up {}", daemon.address(), short_span(status.uptime)))?;
+    if let Some(poly) = &status.poly {
+        let size = poly.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
+        output.line(format!("poly     id {}", hex_bytes(poly.id.as_bytes())))?;
+        output.line(format!("         {}{size}", count(poly.contacts, "contact")))?;
+        let stored = count(poly.values, "value");
+        output.line(format!("         stores {stored}, {} bytes", poly.value_bytes))?;
+        output.line(format!(
+            "         {} asked, {} answered, {} refused; {} sent",
+            count(usize::try_from(poly.requests).unwrap_or(usize::MAX), "request"),
+            poly.answers,
+            poly.refused,
+            poly.asked
+        ))?;
+    }
     for (family, side) in sides(&status) {
         let size = side.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
         let seen = side.external.map_or("not known".to_owned(), |address| address.to_string());
-        output.line(format!("{family}     id {}", hex(&side.id)))?;
+        output.line(format!("mainline id {} on {family}", hex(&side.id)))?;
         output.line(format!("         {}{size}, seen as {seen}", count(side.good, "contact")))?;
-    }
-    for address in &status.listen {
-        output.line(format!("listens  {address}, UDP"))?;
     }
     if let Some(mainline) = &status.mainline {
         output.line(format!(
-            "stores   {} of {}, {}",
+            "         stores {} of {}, {}",
             count(mainline.peers, "peer"),
             count(mainline.info_hashes, "torrent"),
             count(mainline.items, "value")
         ))?;
         let messages = mainline.messages;
         output.line(format!(
-            "queries  {} received, {} answered, {} refused, {} over the limit",
-            messages.queries, messages.answers, messages.errors, status.dropped.rate_limited
-        ))?;
-        output.line(format!(
-            "requests {} sent, {} answered",
-            messages.requests, messages.responses
+            "         {} queries received, {} answered, {} refused; {} requests sent, {} answered",
+            messages.queries,
+            messages.answers,
+            messages.errors,
+            messages.requests,
+            messages.responses
         ))?;
     }
+    for address in &status.listen {
+        output.line(format!("listens  {address}, UDP"))?;
+    }
+    let limited = status.dropped.rate_limited;
     let traffic = status.traffic;
-    output.line(format!("traffic  {} datagrams in, {} out", traffic.received, traffic.sent))
+    output.line(format!(
+        "traffic  {} datagrams in, {} out, {limited} over the limit",
+        traffic.received, traffic.sent
+    ))
 }
 
 /// `polykad peers`.
 pub(crate) async fn peers(options: &DaemonOption, output: Output) -> Result<(), Failure> {
     let daemon = must_find(options).await?;
-    let status = daemon.status().await.map_err(|_| client::FindError::Stopped)?;
-    let mut contacts = daemon.contacts().await.map_err(|_| client::FindError::Stopped)?;
-    let me = sides(&status).first().map(|(_, side)| side.id).unwrap_or_default();
-    contacts.sort_by_key(|known| me.distance(&known.contact.id));
-    let objects: Vec<Contact> = contacts.iter().map(Contact::from).collect();
-    output.object(&json!({ "contacts": objects }))?;
-    for known in &contacts {
-        let state = if known.failures == 0 { "answers" } else { "silent" };
-        output.line(format!(
-            "{} {:<22} {:>8}  known {:>8}  {state}",
-            hex(&known.contact.id),
-            known.contact.address.to_string(),
-            short_span(known.rtt),
-            short_span(known.known_for)
-        ))?;
+    let stopped = |_| Failure::from(client::FindError::Stopped);
+    let status = daemon.status().await.map_err(stopped)?;
+    let (mut mainline, mut poly) = (Vec::new(), Vec::new());
+    if let Some(network) = Client::mainline(&daemon) {
+        mainline = network.contacts().await.map_err(stopped)?;
+        let me = sides(&status).first().map(|(_, side)| side.id).unwrap_or_default();
+        mainline.sort_by_key(|known| me.distance(&known.contact.id));
     }
-    output.note(count(contacts.len(), "contact"));
+    if let (Some(network), Some(own)) = (Client::poly(&daemon), &status.poly) {
+        poly = network.contacts().await.map_err(stopped)?;
+        poly.sort_by_key(|known| own.id.distance(&known.peer.id));
+    }
+    output.object(&json!({
+        "contacts": mainline.iter().map(Contact::from).collect::<Vec<_>>(),
+        "poly": poly.iter().map(PolyContact::from).collect::<Vec<_>>(),
+    }))?;
+    let line = |id: String, address: core::net::SocketAddr, rtt, known_for, failures: u8| {
+        let state = if failures == 0 { "answers" } else { "silent" };
+        output.line(format!(
+            "{id} {:<22} {:>8}  known {:>8}  {state}",
+            address.to_string(),
+            short_span(rtt),
+            short_span(known_for)
+        ))
+    };
+    for known in &poly {
+        let id = hex_bytes(known.peer.id.as_bytes());
+        line(id, known.peer.address, known.rtt, known.known_for, known.failures)?;
+    }
+    for known in &mainline {
+        let id = hex(&known.contact.id);
+        line(id, known.contact.address, known.rtt, known.known_for, known.failures)?;
+    }
+    output.note(format!(
+        "{} of poly, {} of mainline",
+        count(poly.len(), "contact"),
+        count(mainline.len(), "contact")
+    ));
     Ok(())
 }
 
@@ -121,6 +161,10 @@ pub(crate) async fn id(options: &DaemonOption, output: Output) -> Result<(), Fai
     let status = daemon.status().await.map_err(|_| client::FindError::Stopped)?;
     let sides = sides(&status);
     let id = |wanted| sides.iter().find(|(name, _)| *name == wanted).map(|(_, side)| hex(&side.id));
-    output.object(&json!({ "id_v4": id("IPv4"), "id_v6": id("IPv6") }))?;
+    let poly = status.poly.as_ref().map(|poly| hex_bytes(poly.id.as_bytes()));
+    output.object(&json!({ "id_v4": id("IPv4"), "id_v6": id("IPv6"), "id_poly": poly }))?;
+    if let Some(poly) = poly {
+        output.line(format!("{poly} poly"))?;
+    }
     sides.iter().try_for_each(|(family, side)| output.line(format!("{} {family}", hex(&side.id))))
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use client::Client;
 use client::http::DEFAULT_ADDRESS;
-use gateway::{BindError, Gateway, Settings};
-use polykad::config::HttpLayer;
+use gateway::{BindError, Controls, Gateway, Limits, Settings};
+use polykad::config::{HttpLayer, HttpLimitsLayer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -35,6 +35,7 @@ pub(crate) struct Whereabouts {
 pub(crate) struct Serving {
     address: SocketAddr,
     has_token: bool,
+    controls: Controls,
     file: Option<PathBuf>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -50,6 +51,7 @@ pub(crate) fn layer(options: &HttpOptions) -> Option<HttpLayer> {
         hosts: list(&options.http_host),
         origins: list(&options.http_origin),
         read_only: options.http_read_only.then_some(true),
+        limits: None,
     };
     (layer != HttpLayer::default()).then_some(layer)
 }
@@ -72,10 +74,10 @@ impl Serving {
             hosts: http.hosts.clone().unwrap_or_default(),
             origins: http.origins.clone().unwrap_or_default(),
             read_only: http.read_only == Some(true),
-            ..Settings::default()
+            limits: limits(http.limits),
         };
         let gateway = Gateway::bind(client, listen, settings).await?;
-        let address = gateway.address();
+        let (address, controls) = (gateway.address(), gateway.controls());
         let has_token = token.is_some();
         let file = folder.map(|folder| folder.join(FILE));
         if let Some(file) = &file {
@@ -90,7 +92,12 @@ impl Serving {
             // An error means that the daemon ends without saying so: all the same.
             let _ = stopped.await;
         }));
-        Ok(Some(Self { address, has_token, file, stop, task }))
+        Ok(Some(Self { address, has_token, controls, file, stop, task }))
+    }
+
+    /// From now on these bounds hold.
+    pub(crate) fn set_limits(&self, layer: Option<HttpLimitsLayer>) {
+        self.controls.set_limits(limits(layer));
     }
 
     pub(crate) fn url(&self) -> String {
@@ -114,6 +121,20 @@ impl Serving {
         if let Some(file) = self.file {
             let _ = fs::remove_file(file);
         }
+    }
+}
+
+/// The bounds of the settings, and the default where they say nothing.
+fn limits(layer: Option<HttpLimitsLayer>) -> Limits {
+    let (layer, default) = (layer.unwrap_or_default(), Limits::default());
+    Limits {
+        connections: layer.connections.unwrap_or(default.connections),
+        connections_per_host: layer.connections_per_host.unwrap_or(default.connections_per_host),
+        operations: layer.operations.unwrap_or(default.operations),
+        streams: layer.streams.unwrap_or(default.streams),
+        requests_per_second: layer.requests_per_second.unwrap_or(default.requests_per_second),
+        burst: layer.burst.unwrap_or(default.burst),
+        ..default
     }
 }
 

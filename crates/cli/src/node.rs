@@ -6,13 +6,12 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use client::status::FamilyStatus;
 use client::{Client, FindError, Mainline, Status};
-use polykad::config::{ConfigError, HttpLayer, Layer};
-use polykad::{Builder, DEFAULT_HOSTS, Node, Nodes, PolyBuilder, PolyNode, SpawnError};
+use polykad::config::{self, ConfigError, Layer, PolyLayer};
+use polykad::{Builder, DEFAULT_HOSTS, Node, Nodes, SpawnError};
 
 use crate::args::{JoinOptions, Network, PolyServeOptions, ServeOptions};
 use crate::failure::Failure;
 use crate::parse::Endpoint;
-use crate::poly::named;
 
 /// Whom a command's node talks to first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,76 +96,60 @@ fn families(layer: &Layer) -> Result<Vec<bool>, Failure> {
     Ok([false, true].into_iter().filter(|&v6| may_have(v6)).collect())
 }
 
-/// Starts the nodes that serve, and says how many they join through.
-pub(crate) async fn serve(
-    options: &ServeOptions,
-) -> Result<(Nodes, usize, Option<HttpLayer>), Failure> {
+/// What flags, environment and file say together.
+pub(crate) fn settings(options: &ServeOptions) -> Result<Layer, Failure> {
+    let PolyServeOptions { poly_listen, poly_bootstrap, which } = &options.poly;
+    let poly = PolyLayer {
+        listen: (!poly_listen.is_empty()).then(|| poly_listen.clone()),
+        bootstrap: entries(poly_bootstrap),
+        name: which.poly_name.clone(),
+        key_file: which.poly_key_file.clone(),
+    };
+    let networks = options.network.iter().map(|network| (*network).into());
     let flags = Layer {
+        networks: (!options.network.is_empty()).then(|| networks.collect()),
         listen: (!options.listen.is_empty()).then(|| options.listen.clone()),
         bootstrap: entries(&options.bootstrap),
         no_default_bootstrap: options.no_default_bootstrap.then_some(true),
         data: options.data.clone(),
         no_rate_limit: options.no_rate_limit.then_some(true),
         read_only: options.read_only.then_some(true),
+        poly: (poly != PolyLayer::default()).then_some(poly),
         http: crate::gateway::layer(&options.http),
         ..Layer::default()
     };
-    let mut layer = flags.over(Layer::from_env()?);
-    if let Some(file) = options.config.clone().or_else(config_in_environment) {
-        layer = layer.over(Layer::from_file(&file)?);
-    }
-    let given = layer.bootstrap.as_ref().map_or(0, Vec::len);
-    let default = match layer.no_default_bootstrap {
-        Some(true) => 0,
-        _ => DEFAULT_HOSTS.len(),
-    };
-    let has_poly = options.network.contains(&Network::Poly);
-    if !options.network.contains(&Network::Mainline) {
-        let http = layer.http.clone();
-        let (node, entries) = serve_poly(options, layer, true).await?;
-        return Ok((node.into(), entries, http));
-    }
-    let (mut entries, http) = (given + default, layer.http.clone());
-    let mut nodes = Nodes::from(layer.clone().builder()?.spawn().await?);
-    if has_poly {
-        let (node, more) = serve_poly(options, layer, false).await?;
-        nodes.poly = Some(node);
-        entries += more;
-    }
-    Ok((nodes, entries, http))
+    let layer = flags.over(Layer::from_env()?);
+    Ok(match options.config.clone().or_else(config_in_environment) {
+        Some(file) => layer.over(Layer::from_file(&file)?),
+        None => layer,
+    })
 }
 
-/// Starts the node of Polykad's own network. If it is `alone`, what is said of no network in
-/// particular is said of it.
-async fn serve_poly(
-    options: &ServeOptions,
-    layer: Layer,
-    alone: bool,
-) -> Result<(PolyNode, usize), Failure> {
-    let PolyServeOptions { poly_listen, poly_bootstrap, which } = &options.poly;
-    let mut builder = named(PolyNode::builder(), which)?.client(layer.read_only == Some(true));
-    let mut listen = poly_listen.clone();
-    let mut entries: Vec<Endpoint> = poly_bootstrap.clone();
-    if alone {
-        if listen.is_empty() {
-            listen = layer.listen.unwrap_or_default();
-        }
-        for entry in layer.bootstrap.unwrap_or_default() {
-            entries.push(entry.parse().map_err(|_| ConfigError::Bootstrap { entry })?);
-        }
+/// Starts the nodes that serve, and says how many they join through.
+pub(crate) async fn serve(layer: &Layer) -> Result<(Nodes, usize), Failure> {
+    let networks = layer.networks.as_deref().unwrap_or(&config::Network::ALL);
+    let has = |network| networks.contains(&network);
+    let (with_mainline, with_poly) = (has(config::Network::Mainline), has(config::Network::Poly));
+    let given = layer.bootstrap.as_ref().map_or(0, Vec::len);
+    let poly = layer.poly.as_ref().and_then(|poly| poly.bootstrap.as_ref()).map_or(0, Vec::len);
+    let default = match layer.no_default_bootstrap {
+        Some(true) => 0,
+        _ if with_mainline => DEFAULT_HOSTS.len(),
+        _ => 0,
+    };
+    let mut nodes = Nodes::default();
+    if with_mainline {
+        nodes.mainline = Some(layer.builder()?.spawn().await?);
     }
-    builder = listen.into_iter().fold(builder, PolyBuilder::listen);
-    builder = entries.iter().fold(builder, |builder, entry| match entry {
-        Endpoint::Address(address) => builder.bootstrap(*address),
-        Endpoint::Name { host, port } => builder.bootstrap_host(host, *port),
-    });
-    if let Some(folder) = layer.data {
-        builder = builder.data_dir(folder);
+    if with_poly {
+        let spawned = layer.poly_builder(!with_mainline)?.spawn().await;
+        nodes.poly = Some(spawned.map_err(|error| {
+            let failure = Failure::from(error);
+            let hint = if with_mainline { " (for poly: --poly-listen)" } else { "" };
+            Failure { message: format!("{}{hint}", failure.message), ..failure }
+        })?);
     }
-    if layer.no_rate_limit == Some(true) {
-        builder = builder.rate_limit(None);
-    }
-    Ok((builder.spawn().await?, entries.len()))
+    Ok((nodes, given + default + poly))
 }
 
 fn config_in_environment() -> Option<std::path::PathBuf> {
@@ -212,6 +195,15 @@ pub(crate) fn sides(status: &Status) -> Vec<(&'static str, &FamilyStatus)> {
     let v4 = mainline.and_then(|mainline| mainline.v4.as_ref()).map(|side| ("IPv4", side));
     let v6 = mainline.and_then(|mainline| mainline.v6.as_ref()).map(|side| ("IPv6", side));
     v4.into_iter().chain(v6).collect()
+}
+
+impl From<Network> for config::Network {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Mainline => Self::Mainline,
+            Network::Poly => Self::Poly,
+        }
+    }
 }
 
 impl From<ConfigError> for Failure {

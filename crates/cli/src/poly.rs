@@ -1,7 +1,8 @@
 //! `put`, `get`, `record`, `topic` and `watch`: Polykad's own network.
 //!
-//! Each command joins with a node of its own, asks, and leaves. What it prints is what the network
-//! said: a put names how many nodes acknowledged, a conflict names the winner.
+//! Each command goes through the running daemon, or, where it is told whom to join through, has a
+//! node of its own for as long as it takes. What it prints is what the network said: a put names how
+//! many nodes acknowledged, a conflict names the winner.
 
 use std::io::Read;
 use std::path::Path;
@@ -16,6 +17,7 @@ use client::poly::{
 };
 use client::{Client, Key};
 use polykad::clock::unix_seconds;
+use polykad::config::read_key;
 use polykad::{PolyBuilder, PolyNode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -25,15 +27,15 @@ use crate::args::{
     AuthorOptions, GetBlobOptions, PolyJoinOptions, PutBlobOptions, RecordCommand, StoreOptions,
     TopicCommand, WatchOptions, WhichNetwork,
 };
+use crate::daemon;
 use crate::failure::Failure;
 use crate::key_file;
 use crate::node::{interrupted, resolve};
 use crate::output::{Output, count, hex_bytes, millis, short_span};
-use crate::parse::unhex;
 
-/// A node for one command, and how long it may take.
+/// What a command goes through, and how long it may take.
 struct Session {
-    node: PolyNode,
+    client: Box<dyn Client>,
     deadline: Instant,
     timeout: Duration,
     output: Output,
@@ -42,22 +44,21 @@ struct Session {
 impl Session {
     async fn open(options: &PolyJoinOptions, output: Output) -> Result<Self, Failure> {
         let deadline = Instant::now() + options.timeout;
-        let mut builder = named(PolyNode::builder().client(true), &options.which)?;
-        for endpoint in &options.bootstrap {
-            builder = builder.bootstrap(resolve(endpoint).await?);
-        }
-        let any = [([0, 0, 0, 0], 0).into(), ([0; 16], 0).into()];
-        let node = if options.listen.is_empty() {
-            let both = any.iter().fold(builder.clone(), |builder, &one| builder.listen(one));
-            match both.spawn().await {
-                Ok(node) => node,
-                // A machine may have no IPv6.
-                Err(_) => builder.listen(any[0]).spawn().await?,
-            }
+        let client = if options.bootstrap.is_empty() {
+            through_daemon(options).await?
         } else {
-            options.listen.iter().fold(builder, |builder, &one| builder.listen(one)).spawn().await?
+            Box::new(own_node(options).await?)
         };
-        Ok(Self { node, deadline, timeout: options.timeout, output })
+        Ok(Self { client, deadline, timeout: options.timeout, output })
+    }
+
+    /// The network.
+    fn poly(&self) -> Result<&dyn Poly, Failure> {
+        self.client.poly().ok_or_else(|| {
+            Failure::failed(
+                "the daemon takes no part in the network poly: start it with --network poly",
+            )
+        })
     }
 
     /// The operation's result, or a failure once the command's time is up.
@@ -97,8 +98,9 @@ impl Session {
 
     /// The newest seq of a record; 0 if there is none.
     async fn newest(&self, key: Key) -> Result<u64, Failure> {
+        let found = self.poly()?.record(key, self.get_options());
         let find = async {
-            match self.node.record(key, self.get_options()).await {
+            match found.await {
                 Ok(got) => Ok(got.value.seq),
                 Err(GetError::NotFound { .. }) => Ok(0),
                 Err(error) => Err(error),
@@ -142,6 +144,43 @@ impl Session {
     }
 }
 
+/// The running daemon.
+async fn through_daemon(options: &PolyJoinOptions) -> Result<Box<dyn Client>, Failure> {
+    let WhichNetwork { poly_name, poly_key_file } = &options.which;
+    if poly_name.is_some() || poly_key_file.is_some() {
+        return Err(Failure::wrong_use(
+            "--poly-name and --poly-key-file are for a node of the command's own: give \
+             --bootstrap IP:PORT too, or leave them to the daemon",
+        ));
+    }
+    match daemon::find(&options.daemon).await? {
+        Some(daemon) => Ok(Box::new(daemon)),
+        None => Err(Failure::failed(
+            "no daemon is running: start one with `polykad serve --http`, or give --bootstrap \
+             IP:PORT to join with a node for this command",
+        )),
+    }
+}
+
+/// A node for this command.
+async fn own_node(options: &PolyJoinOptions) -> Result<PolyNode, Failure> {
+    let mut builder = named(PolyNode::builder().client(true), &options.which)?;
+    for endpoint in &options.bootstrap {
+        builder = builder.bootstrap(resolve(endpoint).await?);
+    }
+    if !options.listen.is_empty() {
+        let builder = options.listen.iter().fold(builder, |builder, &one| builder.listen(one));
+        return Ok(builder.spawn().await?);
+    }
+    let any = [([0, 0, 0, 0], 0).into(), ([0; 16], 0).into()];
+    let both = any.iter().fold(builder.clone(), |builder, &one| builder.listen(one));
+    match both.spawn().await {
+        Ok(node) => Ok(node),
+        // A machine may have no IPv6.
+        Err(_) => Ok(builder.listen(any[0]).spawn().await?),
+    }
+}
+
 fn refusal(from: &core::net::SocketAddr, why: &client::poly::Refusal) -> Value {
     json!({ "from": from.to_string(), "message": why.to_string() })
 }
@@ -175,16 +214,7 @@ pub(crate) fn named(
         builder = builder.network(name);
     }
     if let Some(path) = &which.poly_key_file {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::wrong_use(format!("cannot read the key file {}: {error}", path.display()))
-        })?;
-        let key = unhex(text.trim()).and_then(|key| <[u8; 32]>::try_from(key).ok());
-        builder = builder.shared_key(key.ok_or_else(|| {
-            Failure::wrong_use(format!(
-                "{} is no network key: it holds 64 hexadecimal digits and nothing else",
-                path.display()
-            ))
-        })?);
+        builder = builder.shared_key(read_key(path)?);
     }
     Ok(builder)
 }
@@ -217,7 +247,7 @@ async fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 pub(crate) async fn put(options: PutBlobOptions, output: Output) -> Result<(), Failure> {
     let value = read(&options.file).await?;
     let session = Session::open(&options.join, output).await?;
-    let put = session.node.put(value, session.put_options(&options.store));
+    let put = session.poly()?.put(value, session.put_options(&options.store));
     let stored = session.within(put).await?;
     session.stored(&stored, None)
 }
@@ -225,7 +255,7 @@ pub(crate) async fn put(options: PutBlobOptions, output: Output) -> Result<(), F
 /// `polykad get`.
 pub(crate) async fn get(options: GetBlobOptions, output: Output) -> Result<(), Failure> {
     let session = Session::open(&options.join, output).await?;
-    let got = session.within(session.node.get(options.key, session.get_options())).await?;
+    let got = session.within(session.poly()?.get(options.key, session.get_options())).await?;
     output.note(effort(&got.report));
     found(output, options.key, &got.value, json!({}), &got.report)
 }
@@ -275,7 +305,7 @@ pub(crate) async fn record(command: RecordCommand, output: Output) -> Result<(),
         RecordCommand::Get { public_key, salt, join } => {
             let session = Session::open(&join, output).await?;
             let key = record_key(&public_key, salt.as_bytes());
-            let got = session.within(session.node.record(key, session.get_options())).await?;
+            let got = session.within(session.poly()?.record(key, session.get_options())).await?;
             let Record { seq, expires, value, .. } = got.value;
             let Some(value) = value else {
                 return Err(Failure::failed(format!(
@@ -308,7 +338,7 @@ async fn set(
     };
     let expires = unix_seconds() + store.lifetime.as_secs();
     let record = Record::sign(key, salt, seq, expires, value);
-    let put = session.node.put_record(record, expect, session.put_options(store));
+    let put = session.poly()?.put_record(record, expect, session.put_options(store));
     let stored = session.within(put).await?;
     session.stored(&stored, Some(seq))
 }
@@ -330,14 +360,14 @@ pub(crate) async fn topic(command: TopicCommand, output: Output) -> Result<(), F
             let topic = topic_key(name.as_bytes());
             // Later announcements go before earlier ones.
             let entry = Entry::sign(&key, topic, slot, now, expires, Some(payload.as_bytes()));
-            let put = session.node.put_entry(entry, session.put_options(&store));
+            let put = session.poly()?.put_entry(entry, session.put_options(&store));
             let stored = session.within(put).await?;
             session.stored(&stored, Some(now))
         }
         TopicCommand::Find { name, limit, join } => {
             let session = Session::open(&join, output).await?;
             let topic = topic_key(name.as_bytes());
-            let find = session.node.topic(topic, limit, session.get_options());
+            let find = session.poly()?.topic(topic, limit, session.get_options());
             let got = session.within(find).await?;
             for entry in &got.value {
                 output.line(entry_line(entry))?;
@@ -384,12 +414,10 @@ pub(crate) async fn watch(options: WatchOptions, output: Output) -> Result<(), F
         (None, Some(public_key)) => (record_key(public_key, options.salt.as_bytes()), Kind::Record),
         (None, None) => return Err(Failure::wrong_use("a --topic or a --public-key is missing")),
     };
-    session.within(session.node.joined()).await?;
-    let reached = session.node.status().await.map_err(|_| client::FindError::Stopped)?;
-    if reached.poly.is_none_or(|poly| poly.contacts == 0) {
-        return Err(client::FindError::NoAnswer.into());
-    }
-    let mut changes = session.node.watch(key, kind);
+    // One who knows nobody would watch in silence.
+    let reach = session.poly()?.find_node(key);
+    session.within(reach).await?;
+    let mut changes = session.poly()?.watch(key, kind);
     let mut stop = core::pin::pin!(interrupted());
     loop {
         let change = tokio::select! {
@@ -429,7 +457,9 @@ impl From<PutError> for Failure {
     fn from(error: PutError) -> Self {
         match error {
             PutError::Failed(refused) => refused.into(),
-            other @ (PutError::Stopped | _) => Self::failed(other.to_string()),
+            other @ (PutError::Stopped | PutError::Daemon { .. } | _) => {
+                Self::failed(other.to_string())
+            }
         }
     }
 }
@@ -445,7 +475,9 @@ impl From<GetError> for Failure {
             .with("asked", json!(report.asked))
             .with("answered", json!(report.answered)),
             GetError::Failed(refused) => refused.into(),
-            other @ (GetError::Stopped | _) => Self::failed(other.to_string()),
+            other @ (GetError::Stopped | GetError::Daemon { .. } | _) => {
+                Self::failed(other.to_string())
+            }
         }
     }
 }

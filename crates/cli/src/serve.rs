@@ -1,5 +1,7 @@
 //! `polykad serve`: a node that runs until it is told to stop.
 
+use core::convert::Infallible;
+use core::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +20,15 @@ use crate::output::{Output, complain, count, hex, hex_bytes, short_span};
 pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Failure> {
     // From here on a signal ends the node in order.
     let mut stop = core::pin::pin!(interrupted());
-    let (node, entries, http) = tokio::select! {
-        started = node::serve(&options) => started?,
+    let layer = node::settings(&options)?;
+    let (node, entries) = tokio::select! {
+        started = node::serve(&layer) => started?,
         () = &mut stop => return Ok(()),
     };
     let status = status_of(&node).await?;
     let folder = status.disk.as_ref().map(|disk| disk.folder.clone());
-    let gateway = match http {
-        Some(http) => Serving::start(&http, Arc::new(node.clone()), folder).await?,
+    let gateway = match &layer.http {
+        Some(http) => Serving::start(http, Arc::new(node.clone()), folder).await?,
         None => None,
     };
     introduce(&status, gateway.as_ref(), output)?;
@@ -34,6 +37,7 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
         tokio::select! {
             never = memory::keep_releasing_code() => match never {},
             result = report_on(&node, &options) => result,
+            never = reload(&options, &node, gateway.as_ref()) => match never {},
         }
     };
     let result = tokio::select! {
@@ -51,6 +55,54 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
     result
 }
 
+/// Reads the settings again whenever SIGHUP asks for it: limits count from then on.
+async fn reload(options: &ServeOptions, node: &Nodes, gateway: Option<&Serving>) -> Infallible {
+    let mut asked = Asked::new();
+    loop {
+        asked.again().await;
+        let layer = match node::settings(options) {
+            Ok(layer) => layer,
+            Err(failure) => {
+                complain(&format!("not reloaded, all stays as it was: {}", failure.message));
+                continue;
+            }
+        };
+        if let Some(mainline) = &node.mainline {
+            mainline.set_rate_limit(layer.rate_limit()).await;
+        }
+        if let (Some(gateway), Some(http)) = (gateway, &layer.http) {
+            gateway.set_limits(http.limits);
+        }
+        complain("reloaded: the limits are those of the settings now");
+    }
+}
+
+/// SIGHUPs, where there are any.
+struct Asked {
+    #[cfg(unix)]
+    signals: Option<tokio::signal::unix::Signal>,
+}
+
+impl Asked {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Waits for the next.
+    async fn again(&mut self) {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
+            return;
+        }
+        core::future::pending::<()>().await;
+    }
+}
+
 async fn status_of(node: &Nodes) -> Result<Status, Failure> {
     Ok(node.status().await.map_err(|_| FindError::Stopped)?)
 }
@@ -61,32 +113,42 @@ fn introduce(status: &Status, gateway: Option<&Serving>, output: Output) -> Resu
     struct Object {
         version: &'static str,
         pid: u32,
+        networks: Vec<&'static str>,
         listen: Vec<String>,
         id_v4: Option<String>,
         id_v6: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         id_poly: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        listen_poly: Option<Vec<String>>,
         data: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         http: Option<String>,
     }
-    let networks = match (&status.mainline, &status.poly) {
-        (Some(_), Some(_)) => "a node of BitTorrent's Mainline DHT and of Polykad's own network",
-        (None, Some(_)) => "a node of Polykad's own network",
-        (_, None) => "a node of BitTorrent's Mainline DHT",
-    };
-    output.line(format!("polykad {}, {networks}", env!("CARGO_PKG_VERSION")))?;
+    let (poly, mainline) = (status.poly.as_ref(), status.mainline.as_ref());
+    let networks = [poly.map(|_| "poly"), mainline.map(|_| "mainline")];
+    let networks: Vec<&str> = networks.into_iter().flatten().collect();
+    let text = |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    output.line(format!("polykad {version}, a node of {}", networks.join(" and ")))?;
+    if let Some(poly) = poly {
+        let addresses: Vec<String> = text(&poly.listen);
+        output.line(format!("  poly       id {}", hex_bytes(poly.id.as_bytes())))?;
+        output.line(format!("             listens on {}, UDP", addresses.join(" and ")))?;
+    }
+    let mut term = "mainline";
     for (family, side) in sides(status) {
-        output.line(format!("  id         {} on {family}", hex(&side.id)))?;
+        output.line(format!("  {term:<10} id {} on {family}", hex(&side.id)))?;
+        term = "";
     }
-    for address in &status.listen {
-        output.line(format!("  listens    {address}, UDP"))?;
+    if mainline.is_some() {
+        let others = poly.map(|poly| poly.listen.as_slice()).unwrap_or_default();
+        let own = status.listen.iter().filter(|address| !others.contains(address));
+        let own: Vec<String> = own.map(ToString::to_string).collect();
+        output.line(format!("             listens on {}, UDP", own.join(" and ")))?;
     }
-    if let Some(poly) = &status.poly {
-        output.line(format!("  id         {} on poly", hex_bytes(poly.id.as_bytes())))?;
-    }
-    let mut keeps: Vec<String> = status.mainline.iter().map(kept).collect();
-    keeps.extend(status.poly.iter().map(|poly| count(poly.values, "value")));
+    let mut keeps: Vec<String> = poly.map(|poly| count(poly.values, "value")).into_iter().collect();
+    keeps.extend(mainline.map(kept));
     let keeps = keeps.join(", ");
     output.line(match &status.disk {
         Some(disk) => format!("  data       {}, with {keeps}", disk.folder.display()),
@@ -100,12 +162,14 @@ fn introduce(status: &Status, gateway: Option<&Serving>, output: Output) -> Resu
         sides(status).iter().find(|(family, _)| *family == wanted).map(|(_, side)| hex(&side.id))
     };
     output.object(&Object {
-        version: env!("CARGO_PKG_VERSION"),
+        version,
         pid: std::process::id(),
-        listen: status.listen.iter().map(ToString::to_string).collect(),
+        networks,
+        listen: text(&status.listen),
         id_v4: id("IPv4"),
         id_v6: id("IPv6"),
-        id_poly: status.poly.as_ref().map(|poly| hex_bytes(poly.id.as_bytes())),
+        id_poly: poly.map(|poly| hex_bytes(poly.id.as_bytes())),
+        listen_poly: poly.map(|poly| text(&poly.listen)),
         data: status.disk.as_ref().map(|disk| disk.folder.display().to_string()),
         http: gateway.map(Serving::url),
     })
@@ -122,28 +186,42 @@ fn kept(mainline: &MainlineStatus) -> String {
     )
 }
 
-/// How many contacts it has found, and how others see it.
+/// How many contacts it has found in each network, and how others see it.
 async fn tell_joined(node: &Nodes, entries: usize, output: Output) -> Result<(), Failure> {
-    node.joined().await?;
-    let status = status_of(node).await?;
-    let contacts: usize = sides(&status).iter().map(|(_, side)| side.good).sum();
-    let contacts = contacts + status.poly.as_ref().map_or(0, |poly| poly.contacts);
-    if contacts > 0 {
-        output.line(format!("  joined     {}", count(contacts, "contact")))?;
-    } else if entries == 0 {
-        output.line("  joined     nobody yet: waits for nodes that join through this one")?;
-    } else {
-        output.line(format!(
-            "  joined     nobody yet: of {} none answered, tried again and again",
+    let nobody = match entries {
+        0 => "nobody yet, waits for nodes that join through this one".to_owned(),
+        _ => format!(
+            "nobody yet; of {} none answered, tried again and again",
             count(entries, "bootstrap node")
-        ))?;
-    }
-    for (family, side) in sides(&status) {
-        output.line(match side.external {
-            Some(external) => format!("  seen as    {external}, as others on {family} say"),
-            None => format!("  seen as    not known yet on {family}: too few others have told"),
-        })?;
-    }
+        ),
+    };
+    let joined = |contacts: usize, size: Option<f64>| match (contacts, size) {
+        (0, _) => nobody.clone(),
+        (contacts, None) => count(contacts, "contact"),
+        (contacts, Some(size)) => format!("{} of about {size:.0}", count(contacts, "contact")),
+    };
+    let poly = async {
+        let Some(poly) = &node.poly else { return Ok(()) };
+        poly.joined().await?;
+        let Some(poly) = status_of(node).await?.poly else { return Ok(()) };
+        output.line(format!("  poly       knows {}", joined(poly.contacts, poly.network_size)))
+    };
+    let mainline = async {
+        let Some(mainline) = &node.mainline else { return Ok(()) };
+        mainline.joined().await?;
+        let status = status_of(node).await?;
+        for (family, side) in sides(&status) {
+            let seen = match side.external {
+                Some(external) => format!("seen as {external}"),
+                None => "seen as nobody has told yet".to_owned(),
+            };
+            let knows = joined(side.good, side.network_size);
+            output.line(format!("  mainline   knows {knows}; {seen}, on {family}"))?;
+        }
+        Ok(())
+    };
+    let (poly, mainline): (Result<(), Failure>, Result<(), Failure>) = tokio::join!(poly, mainline);
+    poly.and(mainline)?;
     notify("READY=1");
     output.line("ready; ctrl-c stops it")
 }

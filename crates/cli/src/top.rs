@@ -8,21 +8,20 @@ use std::time::Duration;
 
 use client::http::Daemon;
 use client::http::json::{Status as StatusObject, millis};
-use client::mainline::KnownContact;
-use client::{Client, FindError, Key, Mainline, Status};
+use client::{Client, FindError, Key, Status};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::TopOptions;
 use crate::daemon::must_find;
 use crate::failure::Failure;
 use crate::node::{interrupted, sides};
-use crate::output::{Output, hex, short_span};
+use crate::output::{Output, hex, hex_bytes, short_span};
 use crate::terminal::{Paint, Terminal};
 
 /// Points of a plot.
 const PLOT: usize = 40;
 /// Lines of a frame beside the contacts.
-const OTHER_LINES: usize = 17;
+const OTHER_LINES: usize = 19;
 
 /// What happens a second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,9 +52,9 @@ async fn watch(daemon: &Daemon, options: &TopOptions, screen: &mut Screen) -> Re
     for _ in 0..options.times.unwrap_or(u64::MAX) {
         ticks.tick().await;
         let status = daemon.status().await.map_err(|_| FindError::Stopped)?;
-        let contacts = daemon.contacts().await.map_err(|_| FindError::Stopped)?;
+        let near = nearest(daemon, &status).await?;
         let rates = before.as_ref().map(|before| Rates::between(before, &status));
-        screen.show(daemon, &status, &contacts, rates)?;
+        screen.show(daemon, &status, &near, rates)?;
         before = Some(status);
     }
     Ok(())
@@ -78,8 +77,54 @@ impl Rates {
     }
 }
 
+/// What passed between the nodes of all networks and others.
 fn messages(status: &Status) -> client::status::Messages {
-    status.mainline.as_ref().map(|mainline| mainline.messages).unwrap_or_default()
+    let mut sum = status.mainline.as_ref().map(|mainline| mainline.messages).unwrap_or_default();
+    if let Some(poly) = &status.poly {
+        sum.queries += poly.requests;
+        sum.answers += poly.answers;
+        sum.errors += poly.refused;
+        sum.requests += poly.asked;
+        sum.responses += poly.heard;
+    }
+    sum
+}
+
+/// A contact as it is shown.
+struct Near {
+    network: &'static str,
+    shared_bits: u32,
+    id: String,
+    rtt: Duration,
+}
+
+/// The contacts of all networks, nearest first in each.
+async fn nearest(daemon: &Daemon, status: &Status) -> Result<Vec<Vec<Near>>, Failure> {
+    let mut all = Vec::new();
+    if let (Some(network), Some(own)) = (Client::poly(daemon), &status.poly) {
+        let mut contacts = network.contacts().await.map_err(|_| FindError::Stopped)?;
+        contacts.sort_by_key(|known| own.id.distance(&known.peer.id));
+        let near = contacts.iter().map(|known| Near {
+            network: "poly",
+            shared_bits: own.id.shared_prefix(&known.peer.id),
+            id: hex_bytes(known.peer.id.as_bytes()).chars().take(40).collect(),
+            rtt: known.rtt,
+        });
+        all.push(near.collect());
+    }
+    if let Some(network) = Client::mainline(daemon) {
+        let me: Key = sides(status).first().map(|(_, side)| side.id).unwrap_or_default();
+        let mut contacts = network.contacts().await.map_err(|_| FindError::Stopped)?;
+        contacts.sort_by_key(|known| me.distance(&known.contact.id));
+        let near = contacts.iter().map(|known| Near {
+            network: "mainline",
+            shared_bits: me.shared_prefix(&known.contact.id),
+            id: hex(&known.contact.id),
+            rtt: known.rtt,
+        });
+        all.push(near.collect());
+    }
+    Ok(all)
 }
 
 /// Where it is shown.
@@ -102,7 +147,7 @@ impl Screen {
         &mut self,
         daemon: &Daemon,
         status: &Status,
-        contacts: &[KnownContact],
+        near: &[Vec<Near>],
         rates: Option<Rates>,
     ) -> Result<(), Failure> {
         if let Some(rates) = rates {
@@ -117,7 +162,7 @@ impl Screen {
         if !self.live {
             return self.output.line(line(status, rates.unwrap_or_default()));
         }
-        let frame = self.frame(daemon, status, contacts);
+        let frame = self.frame(daemon, status, near);
         let mut text = match self.drawn {
             0 => "\x1b[?25l".to_owned(),
             lines => format!("\x1b[{lines}A"),
@@ -133,10 +178,21 @@ impl Screen {
         self.output.draw(&text)
     }
 
-    fn frame(&self, daemon: &Daemon, status: &Status, contacts: &[KnownContact]) -> Vec<String> {
+    fn frame(&self, daemon: &Daemon, status: &Status, near: &[Vec<Near>]) -> Vec<String> {
         let terminal = self.terminal;
         let title = format!("polykad at {}, up {}", daemon.address(), short_span(status.uptime));
         let mut lines = vec![terminal.paint(Paint::Bold, &title), String::new()];
+        if let Some(poly) = &status.poly {
+            let size =
+                poly.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
+            let id: String = hex_bytes(poly.id.as_bytes()).chars().take(40).collect();
+            lines.push(format!(
+                "  poly  {}  {} contacts{size}, {} values",
+                terminal.paint(Paint::Cyan, &id),
+                poly.contacts,
+                poly.values
+            ));
+        }
         for (family, side) in sides(status) {
             let size =
                 side.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
@@ -162,8 +218,7 @@ impl Screen {
         lines.push(String::new());
         lines.extend(operations(status, terminal));
         lines.push(String::new());
-        let me = sides(status).first().map(|(_, side)| side.id).unwrap_or_default();
-        lines.extend(self.nearest(&me, contacts));
+        lines.extend(self.nearest(near));
         lines
     }
 
@@ -183,19 +238,15 @@ impl Screen {
         self.past.iter().map(height).collect()
     }
 
-    fn nearest(&self, me: &Key, contacts: &[KnownContact]) -> Vec<String> {
-        let rows = self.terminal.size().1.saturating_sub(OTHER_LINES).clamp(3, 20);
-        let mut sorted: Vec<&KnownContact> = contacts.iter().collect();
-        sorted.sort_by_key(|known| me.distance(&known.contact.id));
+    fn nearest(&self, near: &[Vec<Near>]) -> Vec<String> {
+        let rows = self.terminal.size().1.saturating_sub(OTHER_LINES).clamp(4, 20);
+        let each = rows / near.len().max(1);
         let head = "  bits shared  nearest contacts                          round trip";
         let mut lines = vec![self.terminal.paint(Paint::Dim, head)];
-        lines.extend(sorted.iter().take(rows).map(|known| {
-            format!(
-                "  {:>11}  {}  {:>9}",
-                me.shared_prefix(&known.contact.id),
-                hex(&known.contact.id),
-                short_span(known.rtt)
-            )
+        let shown = near.iter().flat_map(|network| network.iter().take(each));
+        lines.extend(shown.map(|near| {
+            let rtt = short_span(near.rtt);
+            format!("  {:>11}  {}  {rtt:>9}  {}", near.shared_bits, near.id, near.network)
         }));
         lines
     }
@@ -205,14 +256,17 @@ impl Screen {
 fn operations(status: &Status, terminal: Terminal) -> Vec<String> {
     let head = "  operations         done  not found   failed    mean";
     let mut lines = vec![terminal.paint(Paint::Dim, head)];
-    for kind in status.mainline.iter().flat_map(|mainline| &mainline.outcomes) {
+    let mainline = status.mainline.iter().flat_map(|mainline| &mainline.outcomes);
+    let poly = status.poly.iter().flat_map(|poly| &poly.outcomes);
+    let kinds = poly.map(|kind| (kind, "poly")).chain(mainline.map(|kind| (kind, "mainline")));
+    for (kind, network) in kinds {
         let all = kind.done + kind.not_found + kind.failed;
         if all == 0 {
             continue;
         }
         let mean = kind.elapsed / u32::try_from(all).unwrap_or(u32::MAX);
         lines.push(format!(
-            "  {:<14}{:>9}{:>11}{:>9}{:>8}",
+            "  {:<14}{:>9}{:>11}{:>9}{:>8}  {network}",
             kind.kind,
             kind.done,
             kind.not_found,
@@ -226,6 +280,7 @@ fn operations(status: &Status, terminal: Terminal) -> Vec<String> {
 /// All in one line, for pipes.
 fn line(status: &Status, rates: Rates) -> String {
     let contacts: usize = sides(status).iter().map(|(_, side)| side.good).sum();
+    let contacts = contacts + status.poly.as_ref().map_or(0, |poly| poly.contacts);
     format!(
         "up_ms={} contacts={contacts} in={:.1}/s out={:.1}/s queries={:.1}/s answers={:.1}/s \
          refused={:.1}/s requests={:.1}/s",

@@ -66,17 +66,19 @@ function draw(name, title, series) {
   }
 }
 
-export function drawCharts() {
+/** Draws the last minutes of a network; what passed through the sockets is that of all. */
+export function drawCharts(network) {
+  const part = (of) => (point) => (point[network] ? of(point[network]) : null);
   draw("#c-datagrams", "Datagrams a second", [
     { name: "in", of: (point) => point.received, style: "p1" },
     { name: "out", of: (point) => point.sent, style: "p2" },
   ]);
   draw("#c-queries", "Queries a second", [
-    { name: "answered", of: (point) => point.answers, style: "p1" },
-    { name: "refused", of: (point) => point.errors + point.limited, style: "p3" },
+    { name: "answered", of: part((point) => point.answers), style: "p1" },
+    { name: "refused", of: part((point) => point.errors + point.limited), style: "p3" },
   ]);
   draw("#c-latency", "Milliseconds", [
-    { name: "round trip", of: (point) => point.rtt_ms, style: "p1" },
-    { name: "operation", of: (point) => point.operation_ms, style: "p2", dots: true },
+    { name: "round trip", of: part((point) => point.rtt_ms), style: "p1" },
+    { name: "operation", of: part((point) => point.operation_ms), style: "p2", dots: true },
   ]);
 }

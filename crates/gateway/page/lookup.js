@@ -1,12 +1,10 @@
 // A lookup played hop by hop: first it happens, in its own time, then it is shown in ours.
 
-import { events } from "./api.js";
+import { events, json } from "./api.js";
 import * as space from "./space.js";
 
 /** How long the play takes, in milliseconds. */
 const PLAY = 5200;
-/** Nodes that keep a value: Kademlia's k. */
-const HOLDERS = 8;
 
 const steps = document.querySelector("#lookup-steps");
 const summary = document.querySelector("#lookup-summary");
@@ -15,24 +13,47 @@ let running = 0;
 
 const pause = (span) => new Promise((resolve) => setTimeout(resolve, span));
 
+/** Forgets the last lookup. */
+export function forget() {
+  running += 1;
+  steps.replaceChildren();
+  summary.textContent = "Not begun yet.";
+  space.forgetLookup();
+}
+
+/** What happened, word for word. */
+async function ask(network, target, quest) {
+  if (network === "mainline") {
+    const words = [];
+    for await (const { data } of events(`/v1/mainline/trace/${target}?quest=${quest}`)) words.push(data);
+    return words;
+  }
+  // Poly tells the end alone: whom it found, closest first. Told here as asked and answered.
+  const { nodes, ...cost } = await json(`/v1/poly/nodes/${target}`);
+  const words = nodes.flatMap((by) => [
+    { event: "step", step: "asked", to: by.address, by },
+    { event: "step", step: "answered", by, named: [], holds: false },
+  ]);
+  return [...words, { event: "done", ...cost }];
+}
+
 /** Looks a key up and plays it. `quest`: nodes, value or peers. */
-export async function play(target, quest, contacts) {
+export async function play({ network, holders }, target, quest, contacts) {
   const number = ++running;
-  const path = `/v1/mainline/trace/${target}?quest=${quest}`;
   steps.replaceChildren();
   summary.textContent = "Asking…";
   space.beginLookup(target);
-  const words = [];
+  let words = [];
   try {
-    for await (const { data } of events(path)) words.push(data);
+    words = await ask(network, target, quest);
   } catch (error) {
-    summary.textContent = `It did not work: ${error.message}`;
+    if (number === running) summary.textContent = `It did not work: ${error.message}`;
     return;
   }
   if (number !== running) return;
   const end = words.find((word) => word.event === "done");
   const told = words.filter((word) => word.event === "step");
-  const play = new Play(target, contacts, told);
+  const play = new Play(target, contacts, told, holders);
   const span = calm.matches ? 0 : PLAY / Math.max(1, told.length);
   const slowed = end ? Math.round(PLAY / Math.max(0.1, end.elapsed_ms)) : 1;
   if (span) summary.textContent = `Playing it ${slowed} times slower than it was…`;
@@ -41,12 +62,13 @@ export async function play(target, quest, contacts) {
     if (number !== running) return;
     play.step(word);
   }
-  play.end(quest, end);
+  play.end(network === "mainline" ? quest : "nodes", end);
 }
 
 class Play {
-  constructor(target, contacts, words) {
+  constructor(target, contacts, words, holders) {
     this.target = target;
+    this.most = holders;
     /** By address: who is asked. */
     this.nodes = new Map(contacts.map(({ id, address }) => [address, { id, hop: 1 }]));
     this.pending = new Map();
@@ -109,9 +131,11 @@ class Play {
     line?.done(true);
     if (line) {
       const bits = space.sharedBits(by.id, this.target);
+      const shares = `shares ${bits} bit${bits === 1 ? "" : "s"}`;
       line.what.textContent =
-        `${rtt.toFixed(1)} ms, shares ${bits} bit${bits === 1 ? "" : "s"}, names ${named.length}` +
-        `${holds ? ", has it" : ""}`;
+        rtt === undefined
+          ? shares
+          : `${rtt.toFixed(1)} ms, ${shares}, names ${named.length}${holds ? ", has it" : ""}`;
       if (holds) line.what.className = "good";
     }
     const best = this.best();
@@ -141,7 +165,7 @@ class Play {
       return;
     }
     this.answered.sort((one, other) => space.closer(this.target, one.id, other.id));
-    const closest = this.answered.slice(0, HOLDERS);
+    const closest = this.answered.slice(0, this.most);
     for (const { id } of quest === "nodes" ? closest : closest.filter(({ id }) => this.holders.has(id))) {
       space.drawHolder(id);
     }

@@ -1,35 +1,20 @@
 // The dashboard: takes the node's events and puts them where they belong.
 
-import { events, json, onUnauthorized, request, useToken } from "./api.js";
+import { events, onUnauthorized, useToken } from "./api.js";
 import { addPoint, drawCharts, setPast } from "./charts.js";
-import { play } from "./lookup.js";
+import { forgetHand, prepareHand } from "./hand.js";
+import { forget, play } from "./lookup.js";
+import { NETWORKS, amount } from "./networks.js";
 import { drawDistance, drawSpace, sharedBits } from "./space.js";
 
 const find = (selector) => document.querySelector(selector);
 const LIMITS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000];
 
 let status = null;
-let contacts = [];
-let stored = [];
-
-/** Why something was refused: place in the status, what, why. */
-const REFUSALS = [
-  [(s) => s.mainline?.limited_by_host, "Query unanswered", "its host had asked too much"],
-  [(s) => s.mainline?.limited_by_subnet, "Query unanswered", "the hosts of its subnet had, together"],
-  [(s) => s.dropped.malformed, "Datagram dropped", "it is none of the protocol"],
-  [(s) => s.dropped.oversized, "Datagram dropped", "it is longer than any message"],
-  [(s) => s.mainline?.messages.unsolicited, "Answer ignored", "it answers nothing this node asked"],
-  [(s) => s.mainline?.faults.protocol, "Error sent", "a wrong token, or arguments that make no sense"],
-  [(s) => s.mainline?.faults.unknown_method, "Error sent", "a method this node does not know"],
-  [(s) => s.mainline?.faults.bad_signature, "Error sent", "the signature does not match"],
-  [(s) => s.mainline?.faults.conflict, "Error sent", "an older version than the stored one"],
-  [(s) => s.mainline?.faults.too_long, "Error sent", "value or salt too long"],
-  [(s) => s.mainline?.faults.store_full, "Error sent", "the store is full, or its source’s share"],
-  [(s) => s.mainline?.faults.other, "Error sent", "another reason"],
-  [(s) => s.dropped.send_full, "Message not sent", "the socket was full"],
-  [(s) => s.dropped.send_failed, "Message not sent", "the system refused: no route, a firewall"],
-  [(s) => s.dropped.unpersisted, "Change not kept", "the disk did not keep up, or is full"],
-];
+/** By network: contacts, and what is stored for others. */
+let known = {};
+/** The network that is shown. */
+let chosen = "";
 
 function span(seconds) {
   const units = [[86400, "d"], [3600, "h"], [60, "min"]];
@@ -37,12 +22,6 @@ function span(seconds) {
     if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit}`;
   }
   return `${Math.floor(seconds)} s`;
-}
-
-function amount(number) {
-  if (number >= 1e6) return `${(number / 1e6).toFixed(1)} M`;
-  if (number >= 1e4) return `${(number / 1e3).toFixed(1)} k`;
-  return Number.isInteger(number) ? String(number) : number.toFixed(1);
 }
 
 function row(cells) {
@@ -61,59 +40,36 @@ function code(text) {
   return element;
 }
 
-const side = () => status?.mainline?.v4 ?? status?.mainline?.v6;
-
 function showGlance(point) {
-  const { mainline } = status;
-  const good = (mainline?.v4?.good ?? 0) + (mainline?.v6?.good ?? 0);
-  find("#g-contacts").textContent = amount(good);
-  const size = side()?.network_size;
+  const network = NETWORKS[chosen];
+  find("#g-contacts").textContent = amount(network.contacts(status));
+  const size = network.size(status);
   find("#g-network").textContent = size ? `≈ ${amount(Math.round(size))}` : "small";
-  find("#g-stored").textContent = amount((mainline?.items ?? 0) + (mainline?.info_hashes ?? 0));
+  find("#g-stored").textContent = amount(network.stored(status));
   find("#g-in").textContent = point ? `${amount(point.received)}/s` : "–";
   find("#g-out").textContent = point ? `${amount(point.sent)}/s` : "–";
   find("#g-up").textContent = span(status.uptime_ms / 1000);
 }
 
 function showIdentity() {
-  const list = [];
-  for (const [name, family] of [["IPv4", status.mainline?.v4], ["IPv6", status.mainline?.v6]]) {
-    if (!family) continue;
-    list.push([`Id on ${name}`, code(family.id)]);
-    list.push([
-      "Seen as",
-      family.external
-        ? code(family.external)
-        : "not known yet: too few others have said where they see this node",
-    ]);
-    const size = family.network_size;
-    list.push([
-      "Network",
-      `${family.good} contacts answer, ${family.questionable} have been silent` +
-        `${size ? `; about ${amount(Math.round(size))} nodes in all` : ""}`,
-    ]);
-  }
-  list.push(["Listens", code(status.listen.map((address) => `${address}/udp`).join(" "))]);
-  const { mainline, disk } = status;
-  list.push([
-    "Stores",
-    `${amount(mainline?.items ?? 0)} values, ${amount(mainline?.peers ?? 0)} peers of ` +
-      `${amount(mainline?.info_hashes ?? 0)} torrents, for others`,
-  ]);
+  const { disk } = status;
   const kept = disk ? `${amount(disk.bytes / 1024)} KiB` : "nothing: all is forgotten at its end";
-  list.push(["On disk", disk?.trouble ? `trouble: ${disk.trouble}` : kept]);
+  const list = [
+    ...NETWORKS[chosen].identity(status),
+    ["On disk", disk?.trouble ? `trouble: ${disk.trouble}` : kept],
+  ];
   const who = find("#who");
   who.replaceChildren();
-  for (const [term, what] of list) {
+  for (const [term, what, isCode] of list) {
     const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
     dt.textContent = term;
-    dd.append(what);
+    dd.append(isCode ? code(what) : what);
     who.append(dt, dd);
   }
 }
 
 function showMethods() {
-  const queries = Object.entries(status.mainline?.queries ?? {});
+  const queries = Object.entries(NETWORKS[chosen].asked(status));
   const most = Math.max(1, ...queries.map(([, count]) => count));
   const items = queries
     .sort(([, one], [, other]) => other - one)
@@ -135,7 +91,8 @@ function showMethods() {
 }
 
 function showRefusals() {
-  const rows = REFUSALS.map(([of, what, why]) => [of(status) ?? 0, what, why])
+  const rows = NETWORKS[chosen]
+    .refusals(status)
     .filter(([count]) => count > 0)
     .sort(([one], [other]) => other - one)
     .map(([count, what, why]) => row([[amount(count), "n"], [what], [why]]));
@@ -144,7 +101,7 @@ function showRefusals() {
 }
 
 function showOperations() {
-  const rows = Object.entries(status.mainline?.outcomes ?? {})
+  const rows = Object.entries(NETWORKS[chosen].outcomes(status))
     .map(([kind, { done, not_found: none, failed, elapsed_ms: elapsed, by_latency: counts }]) => {
       const all = done + none + failed;
       if (!all) return null;
@@ -162,9 +119,11 @@ function showOperations() {
 }
 
 function showContacts() {
-  const id = side()?.id;
+  const network = NETWORKS[chosen];
+  const id = network.id(status);
+  const { contacts, stored } = known[chosen] ?? { contacts: [], stored: [] };
   if (!id) return;
-  drawSpace(id, contacts, stored, side().network_size);
+  drawSpace(id, contacts, network.held(stored), network.size(status), network.holders);
   drawDistance(id, contacts);
   const sorted = [...contacts].sort((one, other) => sharedBits(id, other.id) - sharedBits(id, one.id));
   const rows = sorted.map((contact) =>
@@ -176,6 +135,63 @@ function showContacts() {
   find("#contacts").replaceChildren(...rows);
 }
 
+/** Offers the networks that the node takes part in, and shows the first. */
+function offerNetworks() {
+  const names = Object.keys(NETWORKS).filter((name) => NETWORKS[name].is(status));
+  const tabs = names.map((name) => {
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.id = `tab-${name}`;
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", "main");
+    tab.textContent = NETWORKS[name].title;
+    tab.addEventListener("click", () => choose(name));
+    tab.addEventListener("keydown", ({ key }) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+      if (!step) return;
+      const next = names[(names.indexOf(name) + step + names.length) % names.length];
+      choose(next);
+      find(`#tab-${next}`).focus();
+    });
+    return tab;
+  });
+  find("#networks").replaceChildren(...tabs);
+  choose(names[0]);
+}
+
+function choose(name) {
+  chosen = name;
+  for (const tab of find("#networks").children) {
+    const isIt = tab.id === `tab-${name}`;
+    tab.setAttribute("aria-selected", String(isIt));
+    tab.tabIndex = isIt ? 0 : -1;
+  }
+  find("#main").setAttribute("aria-labelledby", `tab-${name}`);
+  document.documentElement.dataset.network = name;
+  const { digits, quests, many } = NETWORKS[name];
+  for (const input of document.querySelectorAll("input.key")) {
+    input.pattern = `[0-9a-fA-F]{${digits}}`;
+    input.placeholder = input.title = `${digits} hexadecimal digits`;
+    input.value = "";
+  }
+  find("#lookup-quest").replaceChildren(...quests.map(([value, text]) => new Option(text, value)));
+  find("#legend-many").textContent = many;
+  forget();
+  forgetHand();
+  show();
+}
+
+/** Everything that depends on the network. */
+function show(point) {
+  showGlance(point);
+  showIdentity();
+  showMethods();
+  showRefusals();
+  showOperations();
+  drawCharts(chosen);
+  if (point === undefined) showContacts();
+}
+
 function showState(text, className) {
   const state = find("#state");
   if (state.textContent !== text) state.textContent = text;
@@ -185,25 +201,18 @@ function showState(text, className) {
 const handlers = {
   history({ points }) {
     setPast(points);
-    drawCharts();
   },
   status({ status: now, point }) {
     const first = !status;
     status = now;
     if (point) addPoint(point);
     showState("live", "on");
-    showGlance(point);
-    showIdentity();
-    showMethods();
-    showRefusals();
-    showOperations();
-    drawCharts();
-    if (first) showContacts();
+    if (first) offerNetworks();
+    else show(point);
   },
-  contacts({ contacts: list, stored: keys }) {
-    contacts = list;
-    stored = keys;
-    showContacts();
+  contacts(event) {
+    known = event;
+    if (status) showContacts();
   },
 };
 
@@ -222,73 +231,20 @@ async function watch() {
   }
 }
 
-/** Shows what became of a form, and keeps it from being sent twice. */
-function onSubmit(form, output, act) {
-  find(form).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = find(`${form} [type=submit]`);
-    button.disabled = true;
-    try {
-      await act();
-    } catch (error) {
-      const where = find(output);
-      where.className = "bad";
-      where.textContent = error.message;
-    } finally {
-      button.disabled = false;
-    }
-  });
-}
-
-function linkTo(text, act) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "link";
-  button.textContent = text;
-  button.addEventListener("click", act);
-  return button;
-}
-
 async function lookUp(key, quest) {
   find("#lookup-key").value = key;
-  find("#lookup-quest").value = quest;
-  await play(key, quest, contacts);
+  if (quest && NETWORKS[chosen].quests.length) find("#lookup-quest").value = quest;
+  const { holders } = NETWORKS[chosen];
+  await play({ network: chosen, holders }, key, find("#lookup-quest").value, known[chosen]?.contacts ?? []);
 }
 
-onSubmit("#lookup-form", "#lookup-summary", () =>
-  lookUp(find("#lookup-key").value.trim().toLowerCase(), find("#lookup-quest").value),
-);
+prepareHand({ network: () => chosen, longest: () => NETWORKS[chosen].longest, lookUp });
 
 find("#lookup-random").addEventListener("click", () => {
-  const bytes = crypto.getRandomValues(new Uint8Array(20));
+  const bytes = crypto.getRandomValues(new Uint8Array(NETWORKS[chosen].digits / 2));
   const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   find("#lookup-key").value = key;
   find("#lookup-form").requestSubmit();
-});
-
-onSubmit("#put-form", "#put-result", async () => {
-  const body = new TextEncoder().encode(find("#put-value").value);
-  const headers = { "content-type": "application/octet-stream" };
-  const report = await json("/v1/mainline/items", { method: "POST", body, headers });
-  const where = find("#put-result");
-  where.className = "good";
-  const nodes = report.acknowledged.length;
-  where.replaceChildren(
-    `${nodes} node${nodes === 1 ? "" : "s"} keep${nodes === 1 ? "s" : ""} it under `, code(report.key), " ",
-    linkTo("show me where", () => lookUp(report.key, "value")),
-  );
-  find("#get-key").value = report.key;
-});
-
-onSubmit("#get-form", "#get-result", async () => {
-  const key = find("#get-key").value.trim().toLowerCase();
-  const response = await request(`/v1/mainline/items/${key}`, { headers: { accept: "application/json" } });
-  const item = await response.json();
-  const where = find("#get-result");
-  where.className = "";
-  const ms = item.elapsed_ms.toFixed(1);
-  const from = item.asked ? `${ms} ms, ${item.hops} hops` : "kept by this node itself";
-  where.replaceChildren(code(item.text ?? item.value_hex), ` (${from})`);
 });
 
 onUnauthorized(

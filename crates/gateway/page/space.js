@@ -21,16 +21,17 @@ export function place(id, radius = RADIUS) {
 
 /** How many leading bits two ids share. */
 export function sharedBits(one, other) {
-  for (let at = 0; at < 40; at += 1) {
+  const digits = Math.min(one.length, other.length);
+  for (let at = 0; at < digits; at += 1) {
     const differ = parseInt(one[at], 16) ^ parseInt(other[at], 16);
     if (differ) return at * 4 + Math.clz32(differ) - 28;
   }
-  return 160;
+  return digits * 4;
 }
 
 /** -1, 0 or 1: which of two ids is closer to a target. */
 export function closer(target, one, other) {
-  for (let at = 0; at < 40; at += 1) {
+  for (let at = 0; at < target.length; at += 1) {
     const goal = parseInt(target[at], 16);
     const difference = (parseInt(one[at], 16) ^ goal) - (parseInt(other[at], 16) ^ goal);
     if (difference) return Math.sign(difference);
@@ -79,14 +80,14 @@ export function curve(from, to, bend = 0.35) {
 }
 
 /** Draws this node, its region, its contacts and what it stores. */
-export function drawSpace(id, contacts, stored, networkSize) {
+export function drawSpace(id, contacts, stored, networkSize, holders) {
   if (!id) return;
   me = id;
   known = new Map(contacts.map((contact) => [contact.id, contact]));
   const alive = contacts.filter((contact) => contact.failures === 0).map((c) => c.rtt_ms);
   const slowest = Math.max(1, ...alive);
   layers.me.replaceChildren();
-  drawRegion(networkSize ?? contacts.length + 1);
+  drawRegion(networkSize ?? contacts.length + 1, holders);
   const [x, y] = place(me);
   layers.me.append(make("circle", { class: "r-halo", cx: x, cy: y, r: 19 }));
   layers.me.append(make("circle", { class: "r-me", cx: x, cy: y, r: 9 }));
@@ -116,9 +117,15 @@ export function drawSpace(id, contacts, stored, networkSize) {
   );
 }
 
-/** The keys that this node is among the eight closest to: a prefix of its id, by density. */
-function drawRegion(nodes) {
-  const bits = Math.max(1, Math.floor(Math.log2(Math.max(2, nodes / 8))));
+/** The keys that this node is among the closest to: a prefix of its id, by density. */
+function drawRegion(nodes, holders) {
+  const bits = Math.max(0, Math.floor(Math.log2(Math.max(1, nodes / holders))));
+  if (!bits) {
+    const all = make("circle", { class: "r-region", r: RADIUS });
+    all.append(make("title", {}, "All keys: so small is the network"));
+    layers.me.append(all);
+    return;
+  }
   const share = 1 / 2 ** bits;
   const from = (Math.floor(turn(me) / share) * share * 2 - 0.5) * Math.PI;
   const to = from + share * 2 * Math.PI;
@@ -132,22 +139,27 @@ function drawRegion(nodes) {
 
 function drawStored(stored) {
   layers.stored.replaceChildren();
-  for (const { key, is_torrent: isTorrent } of stored) {
+  for (const { key, many, what } of stored) {
     const [x, y] = place(key, RADIUS - 14);
-    const mark = isTorrent
+    const mark = many
       ? make("circle", { class: "r-torrent", cx: x, cy: y, r: 3.2 })
       : make("rect", {
           class: "r-value", x: x - 3, y: y - 3, width: 6, height: 6, transform: `rotate(45 ${x} ${y})`,
         });
-    mark.append(make("title", {}, `${key.slice(0, 8)}… ${isTorrent ? "torrent" : "value"}`));
+    mark.append(make("title", {}, `${key.slice(0, 8)}… ${what}`));
     layers.stored.append(mark);
   }
 }
 
-/** Begins to draw a lookup: forgets the last one, marks the target. */
-export function beginLookup(target) {
+/** Forgets the last lookup: its nodes belong to one network alone. */
+export function forgetLookup() {
   layers.lookup.replaceChildren();
   layers.marks.replaceChildren();
+}
+
+/** Begins to draw a lookup: forgets the last one, marks the target. */
+export function beginLookup(target) {
+  forgetLookup();
   const [x, y] = place(target, RADIUS + 17);
   const star = make("rect", {
     class: "r-target", x: x - 6, y: y - 6, width: 12, height: 12, transform: `rotate(45 ${x} ${y})`,

@@ -13,11 +13,13 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use crate::app::App;
 use crate::problem::Fault;
 
+mod announcements;
 mod mainline;
 mod node;
 mod poly;
 mod write;
 
+pub(crate) use announcements::Announcements;
 pub(crate) use write::{if_match, read};
 
 #[derive(OpenApi)]
@@ -36,6 +38,7 @@ pub(crate) use write::{if_match, read};
         (name = "node", description = "How the node is doing"),
         (name = "poly", description = "Polykad's own network"),
         (name = "mainline", description = "BitTorrent's Mainline DHT"),
+        (name = "routing", description = "The delegated routing API of IPFS, over poly"),
         (name = "pkarr", description = "The relay API of pkarr, over Mainline")
     )
 )]
@@ -46,9 +49,16 @@ pub(crate) type Route = fn() -> UtoipaMethodRouter<App>;
 
 /// All described routes.
 fn all() -> impl Iterator<Item = UtoipaMethodRouter<App>> {
-    let networks =
-        [node::ROUTES, poly::ROUTES, mainline::ROUTES, write::ROUTES, crate::pkarr::ROUTES];
-    networks.into_iter().flatten().map(|route| route())
+    let parts = [
+        node::ROUTES,
+        poly::ROUTES,
+        mainline::ROUTES,
+        write::ROUTES,
+        announcements::ROUTES,
+        crate::routing::ROUTES,
+        crate::pkarr::ROUTES,
+    ];
+    parts.into_iter().flatten().map(|route| route())
 }
 
 /// The routes of the API. Each is described only to be routed: all descriptions at once would take

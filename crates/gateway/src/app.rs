@@ -3,10 +3,12 @@
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use client::poly::value::SigningKey;
 use client::{Client, Mainline, Poly};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::api::Announcements;
 use crate::guard::rate::Rates;
 use crate::live::Live;
 use crate::problem::Fault;
@@ -22,8 +24,12 @@ pub(crate) struct Shared {
     pub(crate) rates: Rates,
     pub(crate) live: Live,
     pub(crate) counts: Counts,
+    pub(crate) announcements: Announcements,
     /// May change while it runs.
     limits: RwLock<Limits>,
+    /// Signs what the gateway puts for others that proves itself. Nobody need trust it: it is new
+    /// with every start.
+    pub(crate) publisher: SigningKey,
     operations: Arc<AtomicUsize>,
     streams: Arc<AtomicUsize>,
     /// Turns true when the gateway stops: streams end then.
@@ -90,6 +96,7 @@ impl Shared {
     pub(crate) fn new(
         client: Arc<dyn Client>,
         settings: Settings,
+        publisher: [u8; 32],
         stopping: watch::Receiver<bool>,
     ) -> App {
         let limits = settings.limits;
@@ -99,7 +106,9 @@ impl Shared {
             rates: Rates::new(limits.requests_per_second, limits.burst),
             live: Live::default(),
             counts: Counts::default(),
+            announcements: Announcements::default(),
             limits: RwLock::new(limits),
+            publisher: SigningKey::from_bytes(&publisher),
             operations: Arc::default(),
             streams: Arc::default(),
             stopping,

@@ -20,6 +20,7 @@ mod metrics;
 mod page;
 mod pkarr;
 mod problem;
+mod routing;
 mod server;
 mod settings;
 mod stream;

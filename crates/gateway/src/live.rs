@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::body::Bytes;
 use axum::response::Response;
 use client::Status;
-use client::http::json::{self, Contact, StoredKey, millis};
-use client::mainline::KnownContact;
+use client::http::json::{self, Contact, StoredKey, millis, poly};
+use client::status::{MainlineStatus, Outcomes};
 use client::stream::unfold;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ use crate::stream::{Layout, event, respond};
 const EVERY: Duration = Duration::from_secs(1);
 /// Looks at its contacts: each so many looks.
 const CONTACTS_EVERY: u32 = 3;
-/// Points remembered: five minutes, some 40 KiB.
+/// Points remembered: five minutes, some 30 KiB.
 const HISTORY: usize = 300;
 /// Keys told of what it stores.
 const STORED: usize = 200;
@@ -57,21 +57,23 @@ struct Point {
     sent: f32,
     received_bytes: f32,
     sent_bytes: f32,
-    /// Queries of others taken in, answered, refused with an error, left unanswered.
-    queries: f32,
+    /// In the networks that the node takes part in.
+    mainline: Option<Part>,
+    poly: Option<Part>,
+}
+
+/// What happened in one network, each a second.
+#[derive(Serialize, Clone, Copy, Debug)]
+struct Part {
+    /// Queries of others answered, refused with an error, left unanswered.
     answers: f32,
     errors: f32,
     limited: f32,
-    /// Requests of our own, and what came back.
-    requests: f32,
-    responses: f32,
     /// Operations of the owner that ended, and how long they took on average; null: none ended.
     operations: f32,
     operation_ms: Option<f32>,
     /// The median round-trip time of the contacts.
     rtt_ms: Option<f32>,
-    /// Contacts that answered lately.
-    contacts: usize,
 }
 
 #[derive(Serialize)]
@@ -81,10 +83,24 @@ struct StatusEvent<'a> {
     watchers: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct ContactsEvent {
-    contacts: Vec<Contact>,
-    stored: Vec<StoredKey>,
+    mainline: Option<Known<Contact, StoredKey>>,
+    poly: Option<Known<poly::Contact, poly::Held>>,
+}
+
+/// Whom the node knows in one network, and what it stores there for others.
+#[derive(Serialize)]
+struct Known<C, S> {
+    contacts: Vec<C>,
+    stored: Vec<S>,
+}
+
+/// Median round-trip times by network.
+#[derive(Clone, Copy, Default)]
+struct Rtts {
+    mainline: Option<f32>,
+    poly: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -98,7 +114,7 @@ pub(crate) async fn look(app: App) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: Option<Status> = None;
-    let mut rtt_ms = None;
+    let mut rtts = Rtts::default();
     for round in 0u32.. {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -106,9 +122,9 @@ pub(crate) async fn look(app: App) {
         }
         let Ok(status) = app.client.status().await else { return };
         if round.is_multiple_of(CONTACTS_EVERY) {
-            rtt_ms = look_at_contacts(&app).await;
+            rtts = look_at_contacts(&app).await;
         }
-        let point = before.as_ref().map(|before| Point::between(before, &status, rtt_ms));
+        let point = before.as_ref().map(|before| Point::between(before, &status, rtts));
         if let Some(point) = point {
             app.live.remember(point);
         }
@@ -122,24 +138,42 @@ pub(crate) async fn look(app: App) {
     }
 }
 
-/// Tells watchers of the contacts; returns their median round-trip time.
-async fn look_at_contacts(app: &App) -> Option<f32> {
-    let mainline = app.client.mainline()?;
-    let contacts = mainline.contacts().await.ok()?;
-    if app.live.contacts.receiver_count() > 0 {
-        let stored = mainline.stored_keys(STORED).await.ok()?;
-        let event = ContactsEvent {
-            contacts: contacts.iter().map(Contact::from).collect(),
-            stored: stored.iter().map(StoredKey::from).collect(),
-        };
+/// Tells watchers of the contacts; returns their median round-trip times.
+async fn look_at_contacts(app: &App) -> Rtts {
+    let mut rtts = Rtts::default();
+    let mut event = ContactsEvent::default();
+    let is_watched = app.live.contacts.receiver_count() > 0;
+    if let Some(network) = app.client.mainline()
+        && let Ok(contacts) = network.contacts().await
+    {
+        let alive = contacts.iter().filter(|contact| contact.failures == 0);
+        rtts.mainline = median(alive.map(|contact| contact.rtt).collect());
+        if is_watched && let Ok(stored) = network.stored_keys(STORED).await {
+            event.mainline = Some(Known {
+                contacts: contacts.iter().map(Contact::from).collect(),
+                stored: stored.iter().map(StoredKey::from).collect(),
+            });
+        }
+    }
+    if let Some(network) = app.client.poly()
+        && let Ok(contacts) = network.contacts().await
+    {
+        let alive = contacts.iter().filter(|contact| contact.failures == 0);
+        rtts.poly = median(alive.map(|contact| contact.rtt).collect());
+        if is_watched && let Ok(stored) = network.stored(STORED).await {
+            event.poly = Some(Known {
+                contacts: contacts.iter().map(poly::Contact::from).collect(),
+                stored: stored.iter().map(poly::Held::from).collect(),
+            });
+        }
+    }
+    if is_watched {
         app.live.contacts.send_replace(write("contacts", &event));
     }
-    median_rtt(&contacts)
+    rtts
 }
 
-fn median_rtt(contacts: &[KnownContact]) -> Option<f32> {
-    let alive = contacts.iter().filter(|contact| contact.failures == 0);
-    let mut rtts: Vec<Duration> = alive.map(|contact| contact.rtt).collect();
+fn median(mut rtts: Vec<Duration>) -> Option<f32> {
     rtts.sort_unstable();
     rtts.get(rtts.len() / 2).map(|rtt| short(millis(*rtt)))
 }
@@ -155,51 +189,62 @@ fn write(name: &str, object: &impl Serialize) -> Bytes {
 }
 
 impl Point {
-    fn between(before: &Status, now: &Status, rtt_ms: Option<f32>) -> Self {
+    fn between(before: &Status, now: &Status, rtts: Rtts) -> Self {
         let span = now.uptime.saturating_sub(before.uptime).as_secs_f64().max(1e-3);
-        #[expect(clippy::cast_precision_loss, reason = "what happens within seconds")]
-        let rate = |of: fn(&Status) -> u64| short(of(now).saturating_sub(of(before)) as f64 / span);
+        let rate = |of: fn(&Status) -> u64| per_second(of(before), of(now), span);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ended = rate(ended);
-        let took = taken(now).saturating_sub(taken(before));
-        let count = f64::from(ended) * span;
+        let limited = |status: &MainlineStatus| status.limited_by_host + status.limited_by_subnet;
+        let mainline = before.mainline.as_ref().zip(now.mainline.as_ref()).map(|(before, now)| {
+            let (old, new) = (before.messages, now.messages);
+            let outcomes = (&before.outcomes[..], &now.outcomes[..]);
+            Part {
+                answers: per_second(old.answers, new.answers, span),
+                errors: per_second(old.errors, new.errors, span),
+                limited: per_second(limited(before), limited(now), span),
+                ..Part::of_owner(outcomes, span, rtts.mainline)
+            }
+        });
+        let poly = before.poly.as_ref().zip(now.poly.as_ref()).map(|(before, now)| Part {
+            answers: per_second(before.answers, now.answers, span),
+            errors: per_second(before.refused, now.refused, span),
+            ..Part::of_owner((&before.outcomes, &now.outcomes), span, rtts.poly)
+        });
         Self {
             at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
             received: rate(|status| status.traffic.received),
             sent: rate(|status| status.traffic.sent),
             received_bytes: rate(|status| status.traffic.received_bytes),
             sent_bytes: rate(|status| status.traffic.sent_bytes),
-            queries: rate(|status| of_messages(status, |messages| messages.queries)),
-            answers: rate(|status| of_messages(status, |messages| messages.answers)),
-            errors: rate(|status| of_messages(status, |messages| messages.errors)),
-            limited: rate(|status| status.dropped.rate_limited),
-            requests: rate(|status| of_messages(status, |messages| messages.requests)),
-            responses: rate(|status| of_messages(status, |messages| messages.responses)),
-            operations: ended,
-            operation_ms: (count > 0.5).then(|| short(millis(took) / count)),
-            rtt_ms,
-            contacts: good_contacts(now),
+            mainline,
+            poly,
         }
     }
 }
 
-fn of_messages(status: &Status, of: fn(&client::status::Messages) -> u64) -> u64 {
-    status.mainline.as_ref().map_or(0, |mainline| of(&mainline.messages))
+impl Part {
+    /// What is known of the owner's operations, before and now.
+    fn of_owner((before, now): (&[Outcomes], &[Outcomes]), span: f64, rtt_ms: Option<f32>) -> Self {
+        let ended = |all: &[Outcomes]| -> u64 {
+            all.iter().map(|kind| kind.done + kind.not_found + kind.failed).sum()
+        };
+        let taken = |all: &[Outcomes]| -> Duration { all.iter().map(|kind| kind.elapsed).sum() };
+        let operations = per_second(ended(before), ended(now), span);
+        let took = taken(now).saturating_sub(taken(before));
+        let count = f64::from(operations) * span;
+        Self {
+            answers: 0.0,
+            errors: 0.0,
+            limited: 0.0,
+            operations,
+            operation_ms: (count > 0.5).then(|| short(millis(took) / count)),
+            rtt_ms,
+        }
+    }
 }
 
-fn ended(status: &Status) -> u64 {
-    let all = status.mainline.iter().flat_map(|mainline| &mainline.outcomes);
-    all.map(|kind| kind.done + kind.not_found + kind.failed).sum()
-}
-
-fn taken(status: &Status) -> Duration {
-    let all = status.mainline.iter().flat_map(|mainline| &mainline.outcomes);
-    all.map(|kind| kind.elapsed).sum()
-}
-
-fn good_contacts(status: &Status) -> usize {
-    let sides = status.mainline.iter().flat_map(|mainline| [&mainline.v4, &mainline.v6]);
-    sides.flatten().map(|side| side.good).sum()
+#[expect(clippy::cast_precision_loss, reason = "what happens within seconds")]
+fn per_second(before: u64, now: u64, span: f64) -> f32 {
+    short(now.saturating_sub(before) as f64 / span)
 }
 
 impl Live {

@@ -157,15 +157,18 @@ fn poly(page: &mut Page, status: &PolyStatus) {
         ("queries_received_total", "Queries of other nodes.", status.requests),
         ("queries_answered_total", "Queries answered with what they ask for.", status.answers),
         ("requests_sent_total", "Requests sent to other nodes.", status.asked),
+        ("responses_received_total", "Answers to requests.", status.heard),
+        ("unsolicited_total", "Answers that belong to no request.", status.unsolicited),
         ("forged_total", "Values received that do not match their key.", status.forged),
         ("repaired_total", "Values exchanged to keep enough replicas.", status.repaired),
     ] {
         page.head(name, "counter", help);
         page.value(name, &[network], value);
     }
+    let reasons = status.refusals.iter().map(|tally| (&*tally.name, tally.count));
+    let reasons: Vec<_> = reasons.collect();
     let help = "Queries refused with an error or left unanswered, by why.";
-    page.head("queries_refused_total", "counter", help);
-    page.value("queries_refused_total", &[network, ("reason", "any")], status.refused);
+    page.counters("queries_refused_total", help, &[network], "reason", &reasons);
     page.head("operations_in_progress", "gauge", "Lookups, puts and the like under way.");
     page.value("operations_in_progress", &[network], status.operations);
     page.head("stored", "gauge", "What the node stores for others.");
@@ -187,6 +190,7 @@ fn poly(page: &mut Page, status: &PolyStatus) {
         page.head(name, "gauge", help);
         page.value(name, &[network], value);
     }
+    operations(page, "poly", &status.outcomes);
 }
 
 fn sides(page: &mut Page, network: &str, status: &MainlineStatus) {

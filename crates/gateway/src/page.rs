@@ -17,13 +17,15 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-const FILES: [File; 8] = [
+const FILES: [File; 10] = [
     ("/", HTML, include_str!("../page/index.html")),
     ("/page/style.css", STYLE, include_str!("../page/style.css")),
     ("/page/icon.svg", "image/svg+xml", include_str!("../page/icon.svg")),
     ("/page/main.js", SCRIPT, include_str!("../page/main.js")),
     ("/page/api.js", SCRIPT, include_str!("../page/api.js")),
     ("/page/space.js", SCRIPT, include_str!("../page/space.js")),
+    ("/page/networks.js", SCRIPT, include_str!("../page/networks.js")),
+    ("/page/hand.js", SCRIPT, include_str!("../page/hand.js")),
     ("/page/charts.js", SCRIPT, include_str!("../page/charts.js")),
     ("/page/lookup.js", SCRIPT, include_str!("../page/lookup.js")),
 ];

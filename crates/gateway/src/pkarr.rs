@@ -21,7 +21,7 @@ use crate::api::{Raw, Refusals, Route};
 use crate::app::App;
 use crate::problem::{Fault, Segment};
 
-mod date;
+pub(crate) mod date;
 mod dns;
 
 /// The alphabet of z-base-32 (Zimmermann, "Human-oriented base-32 encoding").

@@ -125,7 +125,10 @@ impl Gateway {
         let listener = TcpListener::bind(address).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;
         let (stopping, is_stopping) = watch::channel(false);
-        let app = Shared::new(client, settings, is_stopping);
+        let mut publisher = [0; 32];
+        let no_random = |error: getrandom::Error| trouble(io::Error::other(error));
+        getrandom::fill(&mut publisher).map_err(no_random)?;
+        let app = Shared::new(client, settings, publisher, is_stopping);
         Ok(Self { listener, address, app, stopping })
     }
 
@@ -162,6 +165,7 @@ impl Gateway {
             tasks.spawn(converse(stream, place, router.clone(), Arc::clone(&app), stopping));
         }
         stopping.send_replace(true);
+        app.announcements.end();
         // Time is up for who is not done.
         let _ = timeout(STOP_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
         looking.abort();

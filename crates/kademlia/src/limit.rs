@@ -121,6 +121,12 @@ impl RateLimiter {
         Self { levels: None, refusals: Refusals { by_host: 0, by_subnet: 0 } }
     }
 
+    /// From now on this limit holds, for everybody from the beginning; `None`: none. Refusals are
+    /// counted on.
+    pub fn set(&mut self, limit: Option<RateLimit>, rng: &mut impl Rng) {
+        self.levels = limit.and_then(|limit| Self::new(limit, rng).levels);
+    }
+
     /// Whether a query of `host` may be served now; if so, it is charged with `cost`. A refused
     /// query costs nothing: who asks too much gets his share, not silence.
     pub fn allow(&mut self, now: Moment, host: IpAddr, cost: u32) -> bool {

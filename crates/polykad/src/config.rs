@@ -14,18 +14,23 @@ use std::time::Duration;
 use kademlia::limit::RateLimit;
 use serde::Deserialize;
 
+use crate::bootstrap::Entry;
 use crate::node::{Builder, Node};
 
 mod http;
+mod poly;
 mod template;
 
-pub use http::HttpLayer;
+pub use http::{HttpLayer, HttpLimitsLayer};
+pub use poly::{PolyLayer, read_key};
 pub use template::TEMPLATE;
 
 /// What one source says; `None`: nothing.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
+    /// The networks to take part in; without it both.
+    pub networks: Option<Vec<Network>>,
     /// UDP addresses to listen on, one of each family at most.
     pub listen: Option<Vec<SocketAddr>>,
     /// Nodes to join through: `address:port` or `host:port`.
@@ -42,8 +47,37 @@ pub struct Layer {
     pub read_only: Option<bool>,
     /// How long an operation may take.
     pub deadline_ms: Option<u64>,
+    /// Polykad's own network.
+    pub poly: Option<PolyLayer>,
     /// The daemon's HTTP API, dashboard and metrics; nothing is served without it.
     pub http: Option<HttpLayer>,
+}
+
+/// A network that a node can take part in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// BitTorrent's Mainline DHT.
+    Mainline,
+    /// Polykad's own network.
+    Poly,
+}
+
+impl Network {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Poly, Self::Mainline];
+
+    /// Its name, as settings have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mainline => "mainline",
+            Self::Poly => "poly",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|network| network.name() == name)
+    }
 }
 
 /// What one source says of the rate limit.
@@ -91,6 +125,14 @@ pub enum ConfigError {
         value: String,
         /// What it should hold.
         wanted: &'static str,
+    },
+    /// The file with a private network's key holds something else.
+    #[error(
+        "{} holds no network key: write 64 hexadecimal digits and nothing else", .path.display()
+    )]
+    Key {
+        /// The file.
+        path: PathBuf,
     },
     /// A bootstrap entry is neither address nor host.
     #[error("bootstrap '{entry}' is not ADDRESS:PORT or HOST:PORT: give a port too")]
@@ -145,7 +187,10 @@ impl Layer {
         let addresses = |text: &str| text.split(',').map(|one| one.trim().parse().ok()).collect();
         let entries = |text: &str| Some(text.split(',').map(|one| one.trim().into()).collect());
         let bootstrap = "POLYKAD_BOOTSTRAP";
+        let networks = "POLYKAD_NETWORKS";
+        let named = |text: &str| text.split(',').map(|one| Network::named(one.trim())).collect();
         Ok(Self {
+            networks: parse(networks, text(networks), "a list of poly and mainline", named)?,
             listen: parse(listen, text(listen), "a list of IP:PORT", addresses)?,
             bootstrap: parse(bootstrap, text(bootstrap), "a list of HOST:PORT", entries)?,
             no_default_bootstrap: flag("POLYKAD_NO_DEFAULT_BOOTSTRAP")?,
@@ -154,6 +199,7 @@ impl Layer {
             rate_limit: (rate_limit != RateLimitLayer::default()).then_some(rate_limit),
             read_only: flag("POLYKAD_READ_ONLY")?,
             deadline_ms: number("POLYKAD_DEADLINE_MS")?,
+            poly: PolyLayer::from_variables(&text)?,
             http: HttpLayer::from_variables(&text)?,
         })
     }
@@ -166,6 +212,7 @@ impl Layer {
             (limit, below) => limit.or(below),
         };
         Self {
+            networks: self.networks.or(below.networks),
             listen: self.listen.or(below.listen),
             bootstrap: self.bootstrap.or(below.bootstrap),
             no_default_bootstrap: self.no_default_bootstrap.or(below.no_default_bootstrap),
@@ -174,6 +221,10 @@ impl Layer {
             rate_limit,
             read_only: self.read_only.or(below.read_only),
             deadline_ms: self.deadline_ms.or(below.deadline_ms),
+            poly: match (self.poly, below.poly) {
+                (Some(poly), Some(below)) => Some(poly.over(below)),
+                (poly, below) => poly.or(below),
+            },
             http: match (self.http, below.http) {
                 (Some(http), Some(below)) => Some(http.over(below)),
                 (http, below) => http.or(below),
@@ -191,15 +242,9 @@ impl Layer {
             builder = builder.listen(*address);
         }
         for entry in self.bootstrap.iter().flatten() {
-            let bad = || ConfigError::Bootstrap { entry: entry.clone() };
-            builder = if let Ok(address) = entry.parse() {
-                builder.bootstrap(address)
-            } else {
-                let (host, port) = entry.rsplit_once(':').ok_or_else(bad)?;
-                if host.is_empty() || host.contains([':', '/', ' ']) {
-                    return Err(bad());
-                }
-                builder.bootstrap_host(host, port.parse().map_err(|_| bad())?)
+            builder = match Entry::read(entry)? {
+                Entry::Address(address) => builder.bootstrap(address),
+                Entry::Host(host, port) => builder.bootstrap_host(host, port),
             };
         }
         if self.no_default_bootstrap == Some(true) {
@@ -211,11 +256,30 @@ impl Layer {
         if let Some(deadline_ms) = self.deadline_ms {
             builder = builder.deadline(Duration::from_millis(deadline_ms));
         }
-        let rate_limit = match self.no_rate_limit {
+        Ok(builder.rate_limit(self.rate_limit()).read_only(self.read_only == Some(true)))
+    }
+
+    /// What one host or subnet may ask on Mainline; `None`: no limit.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        match self.no_rate_limit {
             Some(true) => None,
             _ => Some(self.rate_limit.unwrap_or_default().limit()),
-        };
-        Ok(builder.rate_limit(rate_limit).read_only(self.read_only == Some(true)))
+        }
+    }
+}
+
+impl Entry {
+    /// Reads `ADDRESS:PORT` or `HOST:PORT`.
+    fn read(entry: &str) -> Result<Self, ConfigError> {
+        let bad = || ConfigError::Bootstrap { entry: entry.to_owned() };
+        if let Ok(address) = entry.parse() {
+            return Ok(Self::Address(address));
+        }
+        let (host, port) = entry.rsplit_once(':').ok_or_else(bad)?;
+        if host.is_empty() || host.contains([':', '/', ' ']) {
+            return Err(bad());
+        }
+        Ok(Self::Host(host.to_owned(), port.parse().map_err(|_| bad())?))
     }
 }
 

@@ -13,6 +13,7 @@ use client::mainline::{
 use client::search::Round;
 use client::status::Status;
 use client::{FindError, GetError, Key, PingError, PutError, PutReport, Report};
+use kademlia::limit::RateLimit;
 use kademlia::{Contact, Moment, OperationId};
 use mainline::command::{Command, Event, Item, Outcome, Progress};
 use mainline::node::Node;
@@ -58,6 +59,8 @@ pub(crate) enum Request {
     Stored(usize, oneshot::Sender<Vec<StoredKey>>),
     /// Write the contacts to disk if they have changed.
     KeepContacts,
+    /// From now on others may ask so much.
+    Limit(Option<RateLimit>),
 }
 
 /// Who waits for an operation, and for what.
@@ -326,6 +329,7 @@ impl driver::Host<Node> for Host {
                 self.keep(view.now, view.protocol);
                 None
             }
+            Request::Limit(limit) => Some((Command::SetRateLimit(limit), None)),
         }
     }
 

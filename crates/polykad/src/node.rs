@@ -113,6 +113,12 @@ impl Node {
         self.inner.caller.bootstrap(addresses).await
     }
 
+    /// From now on others may ask so much; `None`: no limit.
+    pub async fn set_rate_limit(&self, limit: Option<RateLimit>) {
+        // An error means that the node has stopped: then nobody may ask anything.
+        let _ = self.inner.caller.handle().send(Request::Limit(limit)).await;
+    }
+
     /// Stops the node, ends its announcements, and writes to disk what is not there yet. All clones
     /// are of no use afterwards.
     pub async fn shutdown(&self) {

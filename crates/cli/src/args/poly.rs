@@ -8,20 +8,25 @@ use clap::{Args, Subcommand};
 use client::Key;
 use client::poly::Quorum;
 
+use super::DaemonOption;
 use crate::parse::{self, Endpoint};
 
 /// Which network of the name `poly`, and how to join it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PolyJoinOptions {
-    /// A node to join through; may be repeated
-    #[arg(long, required = true, value_name = "IP:PORT", value_delimiter = ',')]
+    /// Join with a node of the command's own through this one; may be repeated. Without it the
+    /// command goes through the running daemon
+    #[arg(long, value_name = "IP:PORT", value_delimiter = ',')]
     #[arg(help_heading = "Joining")]
     pub(crate) bootstrap: Vec<Endpoint>,
 
     /// UDP address to send from; may be repeated. Default: any port of IPv4 and IPv6
     #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
-    #[arg(value_delimiter = ',', help_heading = "Joining")]
+    #[arg(value_delimiter = ',', help_heading = "Joining", requires = "bootstrap")]
     pub(crate) listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) daemon: DaemonOption,
 
     /// When to give up: seconds, or a number with ms, s, m or h
     #[arg(long, value_name = "SPAN")]
@@ -47,8 +52,8 @@ pub(crate) struct WhichNetwork {
 /// What `serve` needs for `--network poly`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PolyServeOptions {
-    /// UDP address of the node of poly; repeat it for IPv4 and IPv6. Default: port 7654 of both,
-    /// or --listen if poly is the only network
+    /// UDP address of the node of poly; repeat it for IPv4 and IPv6. Default: port 7654 of the
+    /// addresses that --listen names, or --listen if poly is the only network
     #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
     #[arg(value_delimiter = ',', help_heading = "Network poly")]
     pub(crate) poly_listen: Vec<SocketAddr>,
@@ -65,8 +70,8 @@ pub(crate) struct PolyServeOptions {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  polykad put letter.txt --bootstrap 192.0.2.7:7654
-  echo hello | polykad put --bootstrap 192.0.2.7:7654 --lifetime 30d
+  polykad put letter.txt
+  echo hello | polykad put --lifetime 30d --bootstrap 192.0.2.7:7654
 
 Prints the key to get it by. A value has at most 65,536 bytes.")]
 pub(crate) struct PutBlobOptions {
@@ -96,7 +101,7 @@ pub(crate) struct StoreOptions {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  polykad get 8f43…e1 --bootstrap 192.0.2.7:7654 > letter.txt")]
+  polykad get 8f43…e1 > letter.txt")]
 pub(crate) struct GetBlobOptions {
     /// The key that `put` printed: 64 hexadecimal digits
     #[arg(value_parser = parse::key)]
@@ -119,8 +124,8 @@ pub(crate) enum RecordCommand {
     #[command(after_help = "\
 Examples:
   polykad mainline keygen me.key
-  polykad record set 'at home' --key-file me.key --salt status --bootstrap 192.0.2.7:7654
-  polykad record set 'out' --key-file me.key --salt status --expect 1 --bootstrap 192.0.2.7:7654
+  polykad record set 'at home' --key-file me.key --salt status
+  polykad record set 'out' --key-file me.key --salt status --expect 1
 
 Without --seq it is one more than the network has. With --expect nothing is stored
 if the network has another; exit code 1 then, and the winner is named.")]
@@ -195,8 +200,7 @@ pub(crate) enum TopicCommand {
     /// Put an entry of yours under a topic
     #[command(after_help = "\
 Example:
-  polykad topic announce chess 'I play at 192.0.2.9:4000' --key-file me.key \\
-    --bootstrap 192.0.2.7:7654")]
+  polykad topic announce chess 'I play at 192.0.2.9:4000' --key-file me.key")]
     Announce {
         /// The topic's name
         name: String,
@@ -235,8 +239,8 @@ Example:
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  polykad watch --topic chess --bootstrap 192.0.2.7:7654
-  polykad watch --public-key 3b6a…29 --salt status --bootstrap 192.0.2.7:7654
+  polykad watch --topic chess
+  polykad watch --public-key 3b6a…29 --salt status
 
 Prints what is there and then each change, until ctrl-c.")]
 pub(crate) struct WatchOptions {

@@ -11,19 +11,19 @@ use crate::program::{Ended, Server, command, run};
 const HASH: &str = "00112233445566778899aabbccddeeff00112233";
 
 /// An answer: status, head, body.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// It must be a problem document of this status and kind.
-    fn is_problem(&self, status: u16, name: &str) {
+    pub(crate) fn is_problem(&self, status: u16, name: &str) {
         assert_eq!(self.status, status, "{}", self.head);
         assert!(self.head.contains("content-type: application/problem+json"), "{}", self.head);
         let problem = self.json();
@@ -34,10 +34,10 @@ impl Answer {
 }
 
 /// The API of a daemon.
-struct Api(String);
+pub(crate) struct Api(pub(crate) String);
 
 impl Api {
-    fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &Server) -> Self {
         let url = server.introduction["http"].as_str().unwrap();
         Self(url.strip_prefix("http://").unwrap().to_owned())
     }
@@ -61,7 +61,13 @@ impl Api {
         Answer { status, head, body }
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let length = body.len().to_string();
         let mut headers = headers.to_vec();
         if !headers.iter().any(|(name, _)| *name == "host") {
@@ -76,7 +82,7 @@ impl Api {
         self.raw(&format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n{lines}\r\n"), body)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], &[])
     }
 }
@@ -107,7 +113,7 @@ fn network(more: &[&str]) -> (Vec<Server>, Api) {
     (servers, api)
 }
 
-fn through(api: &Api, arguments: &[&str]) -> Ended {
+pub(crate) fn through(api: &Api, arguments: &[&str]) -> Ended {
     let url = format!("http://{}", api.0);
     run(&[arguments, &["--daemon", &url]].concat())
 }
@@ -213,6 +219,31 @@ fn lookups_are_traced_step_by_step() {
 }
 
 #[test]
+fn announcements_are_kept_until_they_are_deleted() {
+    let (_servers, api) = network(&[]);
+    let path = format!("/v1/mainline/announcements/{HASH}");
+    let json = [("content-type", "application/json")];
+    api.get(&path).is_problem(404, "not-kept");
+    let kept = api.send("PUT", &path, &json, br#"{"port":4711,"seed":true}"#);
+    assert_eq!(kept.status, 200, "{}", kept.head);
+    assert!(
+        !kept.json()["stored"]["acknowledged"].as_array().unwrap().is_empty(),
+        "{}",
+        kept.json()
+    );
+    // The one who asked is gone, and the announcement is not.
+    let found = through(&api, &["mainline", "get-peers", HASH]).done().out;
+    assert_eq!(found, "127.0.0.1:4711\n");
+    let all = api.get("/v1/mainline/announcements").json();
+    assert_eq!(
+        (&all["announcements"][0]["port"], &all["announcements"][0]["rounds"]),
+        (&4711.into(), &1.into())
+    );
+    assert_eq!(api.send("DELETE", &path, &[], &[]).status, 204);
+    api.send("DELETE", &path, &[], &[]).is_problem(404, "not-kept");
+}
+
+#[test]
 fn strangers_are_kept_out() {
     let (_servers, api) = network(&["--http-host", "node.example"]);
     let host = |host| api.send("GET", "/v1/status", &[("host", host)], &[]);
@@ -240,7 +271,7 @@ fn pages_of_listed_origins_may_ask() {
         &[],
     );
     assert_eq!(preflight.status, 204);
-    assert!(preflight.head.contains("access-control-allow-methods: GET, POST, PUT"));
+    assert!(preflight.head.contains("access-control-allow-methods: GET, POST, PUT, DELETE"));
     assert!(preflight.head.contains("access-control-allow-origin: https://app.example"));
     let other = api.send("GET", "/v1/status", &[("origin", "https://other.example")], &[]);
     other.is_problem(403, "wrong-origin");

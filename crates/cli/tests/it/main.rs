@@ -4,6 +4,7 @@
 mod demo;
 mod http;
 mod mainline;
+mod poly;
 mod program;
 mod serve;
 mod wrong_use;

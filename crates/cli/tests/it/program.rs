@@ -70,7 +70,8 @@ impl Server {
     pub(crate) fn start(listen: &str, more: &[&str]) -> Self {
         let mut arguments = vec!["serve", "--json", "--no-default-bootstrap", "--listen", listen];
         arguments.extend(more);
-        let mut child = command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = command(&arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let introduction: Value = serde_json::from_str(&line).unwrap();

@@ -284,6 +284,34 @@ pub struct Announce {
     pub seed: bool,
 }
 
+/// An announcement that the daemon keeps alive.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Announced {
+    /// The torrent.
+    pub info_hash: String,
+    /// The port that was announced; null: the node's own UDP port.
+    pub port: Option<u16>,
+    /// Whether the peer has the whole content.
+    pub seed: bool,
+    /// Since when it is kept, in unix seconds.
+    pub since: u64,
+    /// How often it was renewed, or tried.
+    pub rounds: u64,
+    /// What became of the last round; null: it failed, or there was none yet.
+    pub stored: Option<Stored>,
+    /// Why the last round failed.
+    pub trouble: Option<super::problem::Problem>,
+}
+
+/// The announcements that the daemon keeps alive.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AnnouncedAll {
+    /// They, by torrent.
+    pub announcements: Vec<Announced>,
+}
+
 /// One step of a traced walk. Who was asked and is told of no more did not answer.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(tag = "step", rename_all = "snake_case")]

@@ -49,7 +49,7 @@ pub(crate) async fn read(app: &App, body: Body) -> Result<Bytes, Fault> {
 }
 
 /// Reads a JSON body.
-async fn read_json<T: DeserializeOwned>(
+pub(super) async fn read_json<T: DeserializeOwned>(
     app: &App,
     headers: &HeaderMap,
     body: Body,

@@ -43,6 +43,24 @@ pub(super) fn read(text: &str) -> Option<u64> {
     Some(days(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second)
 }
 
+/// Seconds since 1970 of a date of RFC 3339 in UTC, such as `2033-05-18T03:33:20.5Z`; fractions are
+/// cut off.
+pub(crate) fn read_rfc3339(text: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?;
+    let (date, rest) = text.split_once('T')?;
+    let clock = rest.strip_suffix('Z')?;
+    let clock = clock.split_once('.').map_or(clock, |(seconds, _)| seconds);
+    let numbers = |text: &str, sign: char| -> Option<[u64; 3]> {
+        let parts: Result<Vec<u64>, _> = text.split(sign).map(str::parse).collect();
+        parts.ok()?.try_into().ok()
+    };
+    let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(clock, ':')?);
+    let fits =
+        (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    (fits && hour < 24 && minute < 60 && second <= 60)
+        .then(|| days(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second)
+}
+
 /// Days from 1970 to a date (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 fn days(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };

@@ -6,6 +6,7 @@
 use core::net::SocketAddr;
 use std::time::Duration;
 
+use kademlia::limit::RateLimit;
 use kademlia::{Contact, Moment, OperationId};
 
 use crate::item::{MutableItem, Salt};
@@ -69,6 +70,8 @@ pub enum Command {
     SampleNode(SocketAddr),
     /// Ends an operation early; its `Done` follows at once.
     Cancel(OperationId),
+    /// From now on others may ask so much; `None`: no limit. Ends at once, without an event.
+    SetRateLimit(Option<RateLimit>),
 }
 
 /// What a traced walk asks for.

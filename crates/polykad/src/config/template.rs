@@ -7,7 +7,12 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # Lines that begin with `#` are comments; what is commented out shows the default. Flags go before
 # the environment, and the environment before this file. A mistake is told with its line.
 
-# UDP addresses to listen on, one of each family at most. Without it: port 6881 of both.
+# The networks to take part in, side by side in one process: Polykad's own, and BitTorrent's
+# Mainline DHT. Environment: POLYKAD_NETWORKS. Flag: --network.
+#networks = ["poly", "mainline"]
+
+# UDP addresses to listen on, one of each family at most. Without it: port 6881 of both. Poly listens
+# on the same addresses at a port of its own, unless it is the only network.
 # Environment: POLYKAD_LISTEN. Flag: --listen.
 #listen = ["0.0.0.0:6881", "[::]:6881"]
 
@@ -35,7 +40,10 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # Environment: POLYKAD_NO_RATE_LIMIT. Flag: --no-rate-limit.
 #no_rate_limit = false
 
-# How much one host or subnet may ask. Environment: POLYKAD_RATE_LIMIT_ and the name in capitals.
+# SIGHUP makes a running daemon read this file again; what is below [rate_limit] and [http.limits]
+# counts from then on, the rest from its next start on.
+
+# How much one host or subnet may ask on Mainline. Environment: POLYKAD_RATE_LIMIT_ and the name in capitals.
 [rate_limit]
 # Queries a second that one host may go on asking, and at once after a pause.
 #per_host_per_second = 20
@@ -43,6 +51,22 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # The same for all hosts of a subnet together: a /24 of IPv4, a /64 of IPv6.
 #per_subnet_per_second = 80
 #subnet_burst = 800
+
+# Polykad's own network. Environment: POLYKAD_POLY_ and the name in capitals.
+[poly]
+# UDP addresses to listen on. Flag: --poly-listen.
+#listen = ["0.0.0.0:7654", "[::]:7654"]
+
+# Nodes to join through, ADDRESS:PORT or HOST:PORT. Flag: --poly-bootstrap.
+#bootstrap = []
+
+# The network's name: nodes of differently named ones do not understand each other.
+# Flag: --poly-name.
+#name = "polykad"
+
+# File with a private network's key, 64 hexadecimal digits: who does not have it gets no byte.
+# Flag: --poly-key-file.
+#key_file = "/etc/polykad/network.key"
 
 # The HTTP side: API, dashboard, metrics. Without `listen` nothing is served.
 [http]
@@ -68,6 +92,20 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # Answer what reads alone: for gateways open to the public.
 # Environment: POLYKAD_HTTP_READ_ONLY. Flag: --http-read-only.
 #read_only = false
+
+# What all together may use of it. Environment: POLYKAD_HTTP_ and the name in capitals.
+[http.limits]
+# Connections open at once, and those of one host beyond loopback; for a new one the one idle for
+# longest is closed.
+#connections = 512
+#connections_per_host = 64
+# Lookups, puts and the like under way at once.
+#operations = 256
+# Streams that hang on at once: live status, watches, announcements.
+#streams = 256
+# Requests a second that one host beyond loopback may go on making, and at once after a pause.
+#requests_per_second = 50
+#burst = 200
 "#;
 
 #[cfg(test)]

@@ -26,3 +26,18 @@ fn every_day_of_a_century_survives_the_way() {
         assert_eq!(read(&text), Some(day * DAY_S + 1), "{text}");
     }
 }
+
+#[test]
+fn dates_of_other_programs_are_read() {
+    for (text, expected) in [
+        ("2033-05-18T03:33:20Z", Some(2_000_000_000)),
+        ("2033-05-18T03:33:20.123456789Z", Some(2_000_000_000)),
+        ("1970-01-01T00:00:00Z", Some(0)),
+        ("2033-05-18 03:33:20Z", None),
+        ("2033-13-18T03:33:20Z", None),
+        ("2033-05-18T03:33:20+01:00", None),
+        ("2033-05-18T24:00:00Z", None),
+    ] {
+        assert_eq!(read_rfc3339(text.as_bytes()), expected, "{text}");
+    }
+}

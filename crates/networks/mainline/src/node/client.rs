@@ -27,6 +27,10 @@ impl Node {
             self.cancel(now, cancelled);
             return id;
         }
+        if let Command::SetRateLimit(limit) = command {
+            self.core.limiter.set(limit, &mut self.core.rng);
+            return id;
+        }
         let operation = Operation::new(command, now, self.core.settings.deadline);
         if self.core.operations.len() >= MAX_OPERATIONS {
             let failure = Failure::TooManyOperations { limit: MAX_OPERATIONS };
@@ -75,7 +79,8 @@ impl Node {
             | Command::GetMutable { .. }
             | Command::Sample(_)
             | Command::Trace { .. }
-            | Command::Cancel(_) => self.walk(now, id),
+            | Command::Cancel(_)
+            | Command::SetRateLimit(_) => self.walk(now, id),
         }
     }
 

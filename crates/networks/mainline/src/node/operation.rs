@@ -124,7 +124,8 @@ impl Operation {
             Command::Bootstrap(_)
             | Command::Ping(_)
             | Command::SampleNode(_)
-            | Command::Cancel(_) => None,
+            | Command::Cancel(_)
+            | Command::SetRateLimit(_) => None,
         }
     }
 
@@ -146,7 +147,8 @@ impl Operation {
             | Command::FindNode(_)
             | Command::Trace { quest: Quest::Nodes, .. }
             | Command::SampleNode(_)
-            | Command::Cancel(_) => Words::FindNode,
+            | Command::Cancel(_)
+            | Command::SetRateLimit(_) => Words::FindNode,
         }
     }
 
@@ -209,7 +211,8 @@ impl Operation {
             | Command::Sample(_)
             | Command::SampleNode(_)
             | Command::Trace { .. }
-            | Command::Cancel(_) => return None,
+            | Command::Cancel(_)
+            | Command::SetRateLimit(_) => return None,
         };
         let seq = response.seq?;
         let value = response.value?;

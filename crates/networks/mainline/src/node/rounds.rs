@@ -76,7 +76,8 @@ impl Node {
             | Command::Trace { .. }
             | Command::Ping(_)
             | Command::SampleNode(_)
-            | Command::Cancel(_) => Outcome::Nodes(core::mem::take(&mut found.nodes)),
+            | Command::Cancel(_)
+            | Command::SetRateLimit(_) => Outcome::Nodes(core::mem::take(&mut found.nodes)),
         };
         self.finish(now, id, outcome);
     }
@@ -312,6 +313,7 @@ fn store_request<'a>(command: &'a Command, token: &'a [u8]) -> Option<Request<'a
         | Command::Sample(_)
         | Command::SampleNode(_)
         | Command::Trace { .. }
-        | Command::Cancel(_) => None,
+        | Command::Cancel(_)
+        | Command::SetRateLimit(_) => None,
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use kademlia::limit::RateLimit;
 
-use super::super::{Layer, RateLimitLayer};
+use super::super::{HttpLayer, HttpLimitsLayer, Layer, Network, PolyLayer, RateLimitLayer};
 use super::*;
 
 fn read(text: &str) -> Layer {
@@ -27,7 +27,8 @@ fn as_it_is_it_changes_nothing() {
     let layer = read(TEMPLATE);
     let nothing = Layer {
         rate_limit: Some(RateLimitLayer::default()),
-        http: Some(super::super::HttpLayer::default()),
+        poly: Some(PolyLayer::default()),
+        http: Some(HttpLayer { limits: Some(HttpLimitsLayer::default()), ..HttpLayer::default() }),
         ..Layer::default()
     };
     assert_eq!(layer, nothing);
@@ -42,6 +43,7 @@ fn every_setting_is_in_it_with_its_default() {
     assert_eq!(limit.host_burst, Some(default.host_burst));
     assert_eq!(limit.per_subnet_per_second, Some(default.per_subnet_per_second));
     assert_eq!(limit.subnet_burst, Some(default.subnet_burst));
+    assert_eq!(layer.networks, Some(Network::ALL.to_vec()));
     let Layer {
         listen: Some(_),
         bootstrap: Some(_),
@@ -50,6 +52,7 @@ fn every_setting_is_in_it_with_its_default() {
         no_rate_limit: Some(false),
         read_only: Some(false),
         deadline_ms: Some(30_000),
+        poly: Some(poly),
         http: Some(http),
         ..
     } = layer
@@ -58,4 +61,10 @@ fn every_setting_is_in_it_with_its_default() {
     };
     assert!(http.listen.is_some() && http.token_file.is_some() && http.insecure == Some(false));
     assert!(http.hosts.is_some() && http.origins.is_some() && http.read_only == Some(false));
+    assert!(poly.listen.is_some() && poly.bootstrap.is_some());
+    assert!(poly.name.is_some() && poly.key_file.is_some());
+    let limits = http.limits.unwrap();
+    assert!(limits.connections.is_some() && limits.connections_per_host.is_some());
+    assert!(limits.operations.is_some() && limits.streams.is_some());
+    assert!(limits.requests_per_second.is_some() && limits.burst.is_some());
 }
