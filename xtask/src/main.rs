@@ -1,4 +1,5 @@
-//! Development tasks: `cargo xtask test | tidy | interop | fuzz | bench`.
+//! Development tasks: `cargo xtask test | tidy | interop | fuzz | bench | dist | deb |
+//! wheel`.
 //!
 //! Everything here runs other programs, `cargo` above all, from the root of the repository. A
 //! command prints what it does as it goes and ends with exit code 0, 1 (something failed) or 2
@@ -8,6 +9,9 @@ use std::process::ExitCode;
 
 mod bench;
 mod build;
+mod clients;
+mod deb;
+mod dist;
 mod fuzz;
 mod interop;
 mod planted;
@@ -16,6 +20,7 @@ mod simulate;
 mod suite;
 mod tidy;
 mod tools;
+mod wheel;
 
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
@@ -27,6 +32,9 @@ Usage: cargo xtask COMMAND
                                     long fuzzing, 10,000,000 executions a target unless told
   bench mainline [--rounds N] [--seconds S] [--json]
                                     CPU and memory against libtorrent and a bare UDP echo
+  dist                              all packages, with checksums, in target/dist
+  deb                               the Debian package alone
+  wheel                             the Python wheel alone
 
 `--no-skip`, or CI=true in the environment, makes each skipped test a failed one.";
 
@@ -41,6 +49,9 @@ fn main() -> ExitCode {
         "interop" => interop::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "bench" => bench::run(&rest),
+        "dist" => dist::run(),
+        "deb" => deb::run(),
+        "wheel" => wheel::run(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             return ExitCode::SUCCESS;

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::shell::{Output, Run, cargo};
-use crate::{build, fuzz, interop, planted, simulate, tidy};
+use crate::{build, clients, fuzz, interop, planted, simulate, tidy};
 
 /// What became of a stage's tests.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ struct Stage {
     run: fn() -> Result<Tally, String>,
 }
 
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 13] = [
     Stage { name: "format", what: "rustfmt", run: format },
     Stage { name: "tidy", what: "rules no lint knows", run: tidy::stage },
     Stage { name: "clippy", what: "lints, all targets, warnings denied", run: clippy },
@@ -57,6 +57,7 @@ const STAGES: [Stage; 12] = [
     Stage { name: "simulate", what: "scenarios: one seed, one run", run: simulate::stage },
     Stage { name: "licences", what: "cargo deny", run: licences },
     Stage { name: "demo", what: "every value found after the kill", run: demo },
+    Stage { name: "clients", what: "JavaScript and Python", run: clients::stage },
     Stage { name: "interop", what: "real BitTorrent clients", run: interoperate },
     Stage { name: "fuzz", what: "each target shortly, from its corpus", run: fuzz::stage },
 ];

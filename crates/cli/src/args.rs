@@ -12,12 +12,14 @@ use client::http::Address as DaemonAddress;
 use polykad::networks::mainline::Salt;
 
 mod poly;
+mod reference;
 
 pub(crate) use poly::{
     AuthorOptions, GetBlobOptions, PolyJoinOptions, PolyServeOptions, PutBlobOptions,
     RecordCommand, RecordOptions, StoreOptions, TopicCommand, TopicOptions, WatchOptions,
     WhichNetwork,
 };
+pub(crate) use reference::{CompletionsOptions, ManOptions};
 
 use crate::parse::{self, Endpoint, Samples, Target};
 
@@ -78,6 +80,10 @@ pub(crate) enum Command {
     Config(ConfigOptions),
     /// Simulate networks of up to millions of the real nodes, as a scenario file says
     Sim(SimOptions),
+    /// Print completions for a shell
+    Completions(CompletionsOptions),
+    /// Write the manual pages, one for each command
+    Man(ManOptions),
 }
 
 #[derive(Args, Debug)]

@@ -28,7 +28,9 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
         | Command::Top(_)
         | Command::Config(_)
         | Command::Demo(_)
-        | Command::Sim(_) => "off",
+        | Command::Sim(_)
+        | Command::Completions(_)
+        | Command::Man(_) => "off",
     });
     let filter: Targets = filter.parse().map_err(|error| {
         Failure::wrong_use(format!(

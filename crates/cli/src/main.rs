@@ -20,6 +20,7 @@ mod node;
 mod output;
 mod parse;
 mod poly;
+mod reference;
 mod serve;
 mod sim;
 mod terminal;
@@ -60,7 +61,9 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
         | Command::Id(_)
         | Command::Top(_)
         | Command::Config(_)
-        | Command::Sim(_) => tokio::runtime::Builder::new_current_thread(),
+        | Command::Sim(_)
+        | Command::Completions(_)
+        | Command::Man(_) => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = runtime
         .enable_all()
@@ -82,6 +85,8 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
             Command::Top(options) => top::run(&options, output).await,
             Command::Config(options) => config::run(&options.command, output),
             Command::Sim(options) => sim::run(&options, output),
+            Command::Completions(options) => reference::completions(options.shell, output),
+            Command::Man(options) => reference::manual(&options.folder, output),
         }
     });
     // Reading standard input can't be interrupted: don't wait for it.

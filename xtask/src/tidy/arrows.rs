@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("crates/polykad", &["crates/client", "crates/networks/*", "crates/kademlia"]),
     ("crates/services/*", &["crates/client"]),
     ("crates/gateway", &["crates/client"]),
-    ("crates/python", &["crates/client"]),
+    ("crates/python", &["crates/client", "crates/gateway", "crates/polykad"]),
     (
         "crates/cli",
         &[

@@ -6,5 +6,6 @@ mod http;
 mod mainline;
 mod poly;
 mod program;
+mod reference;
 mod serve;
 mod wrong_use;
