@@ -20,7 +20,7 @@ export function serve(...words) {
     createInterface(child.stdout).once("line", (line) => {
       const told = JSON.parse(line);
       const stop = () => new Promise((ended) => child.once("exit", ended) && child.kill("SIGKILL"));
-      resolve({ url: told.http, address: told.listen[0], told, stop });
+      resolve({ url: told.http, address: told.listen?.[0] ?? told.listen_poly[0], told, stop });
     });
   });
 }

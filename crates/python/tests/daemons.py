@@ -27,7 +27,8 @@ class Daemon:
         )
         assert self._child.stdout is not None
         self.told: dict[str, Any] = json.loads(self._child.stdout.readline())
-        self.address: str = self.told["listen"][0]
+        listen = self.told.get("listen") or self.told["listen_poly"]
+        self.address: str = listen[0]
         self.url: str = self.told.get("http") or ""
 
     def stop(self) -> None:
