@@ -186,7 +186,10 @@ async fn resolve(State(app): State<App>, Segment(text): Segment) -> Result<Respo
     put, path = "/routing/v1/ipns/{name}", tag = "routing",
     params(("name" = String, Path, description = "An IPNS name: a key as a CID or a peer id",
         pattern = "^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$")),
-    request_body(content = Raw, content_type = "application/vnd.ipfs.ipns-record"),
+    request_body(content(
+        (Raw = "application/vnd.ipfs.ipns-record"),
+        (Raw = "application/octet-stream")
+    )),
     responses(
         (status = 200, description = "Stored"),
         (status = 408, description = "The body did not come in time", body = Problem,

@@ -113,6 +113,17 @@ impl Opened {
         })
     }
 
+    /// Keeps a part of the node's own state, before anything else happens: it is on disk when this
+    /// returns.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), DiskError> {
+        let mut batch = Batch::default();
+        batch.set(name, value);
+        self.file.commit(&batch)
+    }
+
     /// Starts to take changes.
     ///
     /// # Errors

@@ -126,6 +126,11 @@ impl Host {
         status.uptime = view.now.since(Moment::START);
         status.listen.clone_from(&self.listen);
         status.disk = self.disk.as_ref().map(Disk::status);
+        let values = view.protocol.inner().shelf().store().status();
+        if let (Some(disk), Some(values)) = (&mut status.disk, values) {
+            disk.bytes += values.bytes;
+            disk.trouble = disk.trouble.take().or(values.trouble);
+        }
         status.poly = Some(PolyStatus {
             listen: self.listen.clone(),
             outcomes: self.outcomes.all(),

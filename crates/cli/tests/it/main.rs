@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on fails")]
 
 mod demo;
+mod failures;
 mod http;
 mod mainline;
 mod poly;

@@ -75,7 +75,7 @@ fn what_can_not_be_stored_is_told() {
         |query: &str, body: &[u8]| api.send("POST", &format!("/v1/poly/values?{query}"), &[], body);
     post("", &vec![0; 65_537]).is_problem(413, "body-too-long");
     assert_eq!(post("", &vec![0; 65_536]).status, 201);
-    post("lifetime_s=2600000", b"x").is_problem(422, "lives-too-long");
+    post("lifetime_s=2592001", b"x").is_problem(422, "lives-too-long");
     let missed = post("quorum=90", b"x");
     missed.is_problem(422, "quorum-missed");
     assert_eq!(missed.json()["holders"]["quorum"], 90, "{}", missed.json());

@@ -14,6 +14,7 @@ use client::http::json::poly::{
 };
 use client::http::json::unhex;
 use client::http::problem::Problem;
+use client::poly::value::{MAX_LIFETIME_S, ValueError};
 use client::poly::{Failure, GetOptions, PutOptions, Quorum};
 use serde::Deserialize;
 use utoipa_axum::routes;
@@ -183,6 +184,11 @@ async fn put_value(
     let Storing { lifetime_s, quorum, deadline_ms, paths } = storing;
     let mut options = put_options(&app, deadline_ms, paths, quorum.as_deref())?;
     options.lifetime_s = lifetime_s.unwrap_or(options.lifetime_s);
+    // Holders allow for clocks that disagree; the one who asks has no clock here.
+    if options.lifetime_s > MAX_LIFETIME_S {
+        let lifetime_s = options.lifetime_s.into();
+        return Err(unacceptable(ValueError::LivesTooLong { lifetime_s }));
+    }
     let body = read(&app, body).await?;
     let stored = app.within(app.poly()?.put(body.to_vec(), options)).await?;
     let key = hex(&stored.key);
@@ -325,6 +331,6 @@ fn swapped<T>(result: Result<T, Fault>, is_conditional: bool) -> Result<T, Fault
 }
 
 /// A value that is not acceptable.
-fn unacceptable(error: client::poly::value::ValueError) -> Fault {
+fn unacceptable(error: ValueError) -> Fault {
     client::poly::PutError::Failed(Failure::Value(error)).into()
 }

@@ -351,15 +351,16 @@ struct Kept {
 
 /// Opens the data folder. `identity` is kept if there is none yet.
 fn open(folder: &Path, identity: [u8; 32]) -> Result<Kept, SpawnError> {
-    let opened = Opened::open(folder, FILE, unix_seconds())?;
+    let mut opened = Opened::open(folder, FILE, unix_seconds())?;
     let before = opened.state(kept::SECRET_KEY)?;
     let before = before.and_then(|key| <[u8; 32]>::try_from(key).ok());
     let contacts = opened.state(kept::CONTACTS)?.unwrap_or_default();
     let contacts = kept::decode_contacts(&contacts).take(kept::MAX_CONTACTS).collect();
-    let disk = opened.start()?;
+    // Whoever hears of the node must find the same one again, whenever it is killed.
     if before.is_none() {
-        disk.set(kept::SECRET_KEY, &identity);
+        opened.set(kept::SECRET_KEY, &identity)?;
     }
+    let disk = opened.start()?;
     let values = Values::on_disk(&folder.join(VALUES))?;
     Ok(Kept { identity: before.unwrap_or(identity), contacts, disk: Some(disk), values })
 }

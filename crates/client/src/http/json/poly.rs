@@ -127,7 +127,8 @@ pub struct Refusal {
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PolyHolders))]
 pub struct Holders {
-    /// Nodes that acknowledged it.
+    /// Nodes that acknowledged it; the asked node itself, where it is one of them, without an
+    /// address: `0.0.0.0:0`.
     pub acknowledged: Vec<Node>,
     /// Nodes that refused it, and why.
     pub refused: Vec<Refusal>,
