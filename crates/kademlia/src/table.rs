@@ -200,6 +200,10 @@ impl<A: Address> Table<A> {
 
     /// A contact sent us a query. Returns whether it is known.
     pub fn queried(&mut self, now: Moment, contact: &Contact<A>) -> bool {
+        // Most who query are strangers: their bucket need not be read to see it.
+        if !self.is_marked(contact.address) {
+            return false;
+        }
         match self.member_mut(&contact.key) {
             Some(member) if member.contact.address == contact.address => {
                 member.standing.queried(now);
@@ -264,14 +268,12 @@ impl<A: Address> Table<A> {
             return false;
         }
         let index = self.index(&contact.key);
-        let (known, room) = self.buckets.get(index).map_or((false, true), |bucket| {
-            let mut all = bucket.live.iter().chain(&bucket.spare);
-            let room = bucket.live.len() < self.settings.bucket_size
+        let has_room = self.buckets.get(index).is_none_or(|bucket| {
+            bucket.live.len() < self.settings.bucket_size
                 || bucket.spare.len() < self.settings.spares
-                || bucket.live.iter().any(|member| self.is_bad(member));
-            (all.any(|member| member.contact.key == contact.key), room)
+                || bucket.live.iter().any(|member| self.is_bad(member))
         });
-        room && !known && self.within_limits(contact, index)
+        has_room && self.member(&contact.key).is_none() && self.within_limits(contact, index)
     }
 
     /// The `N` contacts closest to `target` that are not known to be failing, closest first.
@@ -329,9 +331,18 @@ impl<A: Address> Table<A> {
     /// Reads the bucket that `key` belongs to, and makes a meaningless number of it: for the
     /// simulator, which so has a table in the processor's cache by the time it is needed.
     pub fn touch(&self, key: &Key) -> u64 {
-        let Some(bucket) = self.buckets.get(self.index(key)) else { return 0 };
-        let all = bucket.live.iter().chain(&bucket.spare);
-        all.map(|member| u64::from(member.standing.failures)).sum()
+        let spare = self.buckets.get(self.index(key)).map_or(0, |bucket| touch(&bucket.spare));
+        spare ^ self.touch_live(key)
+    }
+
+    /// Reads what a query of `asker` about `target` needs.
+    pub fn touch_for_query(&self, asker: &Key, target: &Key) -> u64 {
+        let marks = self.marks.iter().step_by(32).fold(0, |sum, mark| sum ^ u64::from(*mark));
+        marks ^ self.touch_live(target) ^ self.touch_live(asker)
+    }
+
+    fn touch_live(&self, key: &Key) -> u64 {
+        self.buckets.get(self.index(key)).map_or(0, |bucket| touch(&bucket.live))
     }
 
     /// All members that hold a place.
@@ -629,6 +640,10 @@ impl<A: Address> Bucket<A> {
         });
         best.map(|(at, _)| at).map(|at| self.spare.swap_remove(at))
     }
+}
+
+fn touch<A>(members: &[Member<A>]) -> u64 {
+    members.iter().map(|member| u64::from(member.standing.failures)).sum()
 }
 
 /// Inserts by distance after the first `first` entries; what falls off the end is dropped.

@@ -48,7 +48,7 @@ impl Node {
     pub fn touch_for_query(&self, asker: &Key, target: &Key) -> u64 {
         let Some(side) = &self.sides.v4 else { return 0 };
         let table = side.overlay.table();
-        table.touch(target) ^ table.touch(asker) ^ self.core.limiter.touch()
+        table.touch_for_query(asker, target) ^ self.core.limiter.touch()
     }
 
     /// Reads what an answer of `by` will need besides.
