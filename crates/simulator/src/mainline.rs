@@ -101,8 +101,13 @@ impl MainlineNetwork {
         if settled {
             let table = self.settings.table;
             let size = table.bucket_size + table.spares;
-            let mut members = Vec::with_capacity(32 * size);
-            self.ids.table(place, size, |other| members.push(self.member(place, other)));
+            let mut others = Vec::with_capacity(32 * size);
+            self.ids.table(place, size, |other| others.push(other));
+            // Reads of what is scattered over memory wait for each other only if something depends
+            // on them.
+            let read = others.iter().fold(0, |sum, other| sum ^ self.touch_place(*other));
+            core::hint::black_box(read);
+            let members = others.iter().map(|other| self.member(place, *other));
             node.settle(members, self.refresh_at(place));
         }
         Resident::Honest(node)
@@ -132,16 +137,25 @@ impl MainlineNetwork {
     fn member(&self, place: Place, other: Place) -> Member<SocketAddrV4> {
         let pair = mix2(place.into(), other.into());
         let mut draw = Draw::new(self.seed, about::MEMBER, pair);
-        let last = self.birth.start - self.birth.silence.mul_f64(draw.unit());
-        let first = last - (AGE_MIN + AGE_SPREAD.mul_f64(draw.unit()));
+        let last = self.birth.start - draw.span(self.birth.silence);
+        let first = last - (AGE_MIN + draw.span(AGE_SPREAD));
         let measured = self.net.round_trip(place, other);
-        let mut standing = Standing::new(first, Rtt::new(measured), true);
+        let mut rtt = Rtt::new(measured);
         for _ in 0..8 {
-            standing.answered(last, Some(measured));
+            rtt.observe(measured);
         }
+        let mut standing = Standing::new(first, rtt, true);
+        standing.answered(last, None);
         standing.queried(last);
         let contact = Contact { key: self.ids.key(other), address: self.ids.address(other) };
         Member { contact, standing }
+    }
+
+    /// Reads what is needed of a node to know it; the number means nothing.
+    fn touch_place(&self, place: Place) -> u64 {
+        let octet = self.ids.key(place).as_bytes().first().copied().unwrap_or(0);
+        let port = self.ids.address(place).port();
+        self.net.touch(place) ^ u64::from(port) ^ u64::from(octet)
     }
 
     fn places(&self, contacts: &[Contact<SocketAddr>]) -> Vec<Place> {
@@ -181,10 +195,7 @@ impl Births<Resident> for MainlineNetwork {
     fn touch(&self, node: &Resident, from: Place, message: &[u8], reading: Reading) -> u64 {
         let Resident::Honest(node) = node else { return 0 };
         match reading {
-            Reading::Node => {
-                let octet = self.ids.key(from).as_bytes().first().copied().unwrap_or(0);
-                node.touch() ^ u64::from(self.ids.address(from).port()) ^ u64::from(octet)
-            }
+            Reading::Node => node.touch() ^ self.touch_place(from),
             Reading::Parts => {
                 let from = self.ids.key(from);
                 match asked_target(message) {

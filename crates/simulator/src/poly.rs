@@ -118,8 +118,8 @@ impl PolyNetwork {
     fn member(&self, place: Place, other: Place) -> Member<Endpoint> {
         let pair = mix2(place.into(), other.into());
         let mut draw = Draw::new(self.seed, about::MEMBER, pair);
-        let last = self.birth.start - self.birth.silence.mul_f64(draw.unit());
-        let first = last - (AGE_MIN + AGE_SPREAD.mul_f64(draw.unit()));
+        let last = self.birth.start - draw.span(self.birth.silence);
+        let first = last - (AGE_MIN + draw.span(AGE_SPREAD));
         let measured = self.net.round_trip(place, other);
         let mut standing = Standing::new(first, Rtt::new(measured), true);
         for _ in 0..8 {

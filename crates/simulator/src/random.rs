@@ -5,6 +5,7 @@
 //! one place changes nothing elsewhere.
 
 use core::convert::Infallible;
+use std::time::Duration;
 
 use rand_core::TryRng;
 
@@ -64,6 +65,11 @@ impl Draw {
     /// Below `bound`, which is above zero.
     pub const fn below(&mut self, bound: u64) -> u64 {
         below(self.next(), bound)
+    }
+
+    /// A time below `most`, to the microsecond.
+    pub fn span(&mut self, most: Duration) -> Duration {
+        Duration::from_micros(self.below(u64::try_from(most.as_micros()).unwrap_or(u64::MAX)))
     }
 
     /// True with this probability.

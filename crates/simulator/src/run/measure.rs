@@ -48,8 +48,9 @@ const LOOKED_AT: usize = 200;
 /// Newcomers imagined to see what each would move.
 const NEWCOMERS: u64 = 200;
 const NEWCOMER: u64 = 0x2a_05;
-/// Nodes of a network at most in which it is counted how keys are spread.
-const MOST_SPREAD: usize = 100_000;
+/// Nodes of a network at most in which it is counted how keys are spread, and keys for each.
+const MOST_SPREAD: usize = 20_000;
+const KEYS_SPREAD: u64 = 100;
 const SPREAD: u64 = 0x2a_06;
 /// Results compared with the truth.
 const MAX_JUDGED: u64 = 20_000;
@@ -176,10 +177,9 @@ impl<N: Network + 'static> Run<'_, N> {
         if nodes == 0 || nodes > MOST_SPREAD {
             return;
         }
-        let keys = nodes as u64 * if nodes > 10_000 { 20 } else { 100 };
         let mut held = vec![0_u64; nodes];
         let mut draw = Draw::new(self.inputs.seed, SPREAD, 0);
-        for _ in 0..keys {
+        for _ in 0..nodes as u64 * KEYS_SPREAD {
             for keeper in network.keepers(&random_id(&mut draw)) {
                 if let Some(count) = held.get_mut(keeper as usize) {
                     *count += 1;
