@@ -1,7 +1,7 @@
-//! Load generator, fake swarm and benchmarks of Mainline nodes.
+//! Load generator, fake swarm and benchmarks: of Mainline nodes, of the disk store, of `poly`.
 //!
-//! Speaks to any node: what it sends is written here by hand and shares no code with what is
-//! measured. `cargo xtask bench mainline` runs all of it.
+//! The load generator speaks to any node: what it sends is written here by hand and shares no code
+//! with what is measured. `cargo xtask bench` runs all of it.
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -14,13 +14,16 @@ use std::process::ExitCode;
 mod batch;
 mod echo;
 mod fill;
+mod isolate;
 mod load;
 mod message;
 mod options;
+mod poly;
 mod process;
 mod random;
 mod report;
 mod runner;
+mod store;
 mod swarm;
 
 const HELP: &str = "\
@@ -33,6 +36,13 @@ Usage: polykad-bench COMMAND
                               answers every datagram with N bytes, by recvmmsg and sendmmsg alone
   swarm --listen IP:PORT --target IP:PORT [--nodes N] [--seconds S]
                               pretends to be N nodes, one a /24 from IP on, known to the target
+  store --folder DIR [--values N] [--bytes N] [--only polykad|fjall|redb]
+                              inserts, stalls and restarts of our disk store and embedded databases
+  store-kill --folder DIR [--kills N] [--seed N]
+                              kills a process that stores values, and checks what it has left
+  poly [--polykad BIN] [--python BIN] [--node BIN --modules DIR] [--libp2p BIN] [--only NAME,...]
+       [--nodes N] [--values N] [--kept N] [--json]
+                              networks of 100 nodes, ours and others', measured in turn
   mainline --polykad BIN [--echo BIN] [--python BIN] [--rounds N] [--seconds S] [--json]
            [--only cpu|memory]
                               measures the echo, libtorrent and polykad in turn";
@@ -47,6 +57,11 @@ fn main() -> ExitCode {
         "load" => load::run(&options),
         "echo" => echo::run(&options),
         "swarm" => swarm::run(&options),
+        "store" => store::speed(&options),
+        "store-kill" => store::kill(&options),
+        "store-child" => store::child(&options),
+        "poly" => poly::run(&options),
+        "poly-ours" => poly::ours(&options),
         "mainline" => runner::run(&options),
         _ => Err(format!("unknown command {command:?}\n\n{HELP}")),
     });

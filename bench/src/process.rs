@@ -44,10 +44,7 @@ impl Server {
 
     /// CPU time of all its threads so far, user and system.
     pub(crate) fn cpu(&self) -> Duration {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
-        let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
-        texts.map(|text| on_cpu(&text)).sum()
+        cpu_of(&self.child.id().to_string())
     }
 
     /// The part of its CPU time so far that was spent outside the kernel, by clock ticks.
@@ -68,6 +65,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU time of all threads of a process so far, user and system; `self`: of this one.
+pub(crate) fn cpu_of(process: &str) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+    texts.map(|text| on_cpu(&text)).sum()
 }
 
 /// The first figure of a `schedstat`: nanoseconds on a CPU (Linux, Documentation/scheduler).

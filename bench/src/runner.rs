@@ -4,14 +4,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::fill::{self, What};
+use crate::isolate;
 use crate::load::{Counts, Load, Pace};
 use crate::message::Kind;
 use crate::options::Options;
@@ -54,9 +53,9 @@ const OWN_CORE: usize = 1;
 /// `polykad-bench mainline`.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     if !options.has("inside") {
-        return isolate();
+        return isolate::enter(&["taskset", "--cpu-list", &OWN_CORE.to_string()]);
     }
-    set_up_addresses()?;
+    isolate::set_up_addresses(NETWORK)?;
     let bench = Bench::new(options)?;
     let mut report = Report::default();
     let only = options.text("only");
@@ -72,35 +71,6 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         print!("{report}");
     }
     Ok(())
-}
-
-/// Runs this program again in network, mount and process namespaces of its own, on one core.
-fn isolate() -> Result<(), String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let is_root = fs::read_to_string("/proc/self/status")
-        .is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t")));
-    let user: &[&str] = if is_root { &[] } else { &["--user", "--map-root-user"] };
-    let error = Command::new("unshare")
-        .args(user)
-        .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
-        .args(["taskset", "--cpu-list", &OWN_CORE.to_string()])
-        .arg(own)
-        .args(std::env::args().skip(1))
-        .arg("--inside")
-        .exec();
-    Err(format!("cannot run unshare: {error}"))
-}
-
-fn set_up_addresses() -> Result<(), String> {
-    let ip = |words: &[&str]| {
-        let done = Command::new("ip").args(words).status();
-        match done {
-            Ok(status) if status.success() => Ok(()),
-            _ => Err(format!("`ip {}` failed", words.join(" "))),
-        }
-    };
-    ip(&["link", "set", "lo", "up"])?;
-    ip(&["address", "add", NETWORK, "dev", "lo"])
 }
 
 struct Bench {

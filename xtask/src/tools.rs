@@ -17,9 +17,15 @@ const INSTALL_LIMIT: Duration = Duration::from_mins(10);
 
 /// The Python of an environment under `target/` with what `interop/requirements.txt` names.
 pub(crate) fn python() -> Result<PathBuf, String> {
-    let requirements = root().join("interop/requirements.txt");
+    python_with("interop/requirements.txt", "interop-venv")
+}
+
+/// The Python of an environment of this name under `target/`, with what a file names.
+pub(crate) fn python_with(requirements: &str, name: &str) -> Result<PathBuf, String> {
+    let file = requirements;
+    let requirements = root().join(file);
     let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
-    let home = target_dir().join("interop-venv");
+    let home = target_dir().join(name);
     let python = home.join("bin/python");
     let stamp = home.join("requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) && python.is_file() {
@@ -37,10 +43,33 @@ pub(crate) fn python() -> Result<PathBuf, String> {
         .limit(INSTALL_LIMIT)
         .succeeds();
     if !filled {
-        return Err("pip could not install interop/requirements.txt".to_owned());
+        return Err(format!("pip could not install {file}"));
     }
     fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// A folder under `target/` with the packages that `interop/bench/package.json` names.
+pub(crate) fn modules() -> Result<PathBuf, String> {
+    let wanted = root().join("interop/bench/package.json");
+    let home = target_dir().join("bench-modules");
+    let has = home.join("package.json");
+    let text = fs::read_to_string(&wanted).map_err(|error| error.to_string())?;
+    if fs::read_to_string(&has).is_ok_and(|had| had == text) && home.join("node_modules").is_dir() {
+        return Ok(home);
+    }
+    if !installed("npm") || !installed("node") {
+        return Err("needs `node` and `npm`".to_owned());
+    }
+    fs::create_dir_all(&home).map_err(|error| error.to_string())?;
+    fs::write(&has, &text).map_err(|error| error.to_string())?;
+    let install = Run::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]);
+    if install.folder(&home).limit(INSTALL_LIMIT).succeeds() {
+        return Ok(home);
+    }
+    // Not to be taken for whole next time; if it stays, installing it again mends it.
+    let _ = fs::remove_file(&has);
+    Err("npm could not install interop/bench/package.json".to_owned())
 }
 
 /// Installs what is missing of the real clients; what is still missing then.

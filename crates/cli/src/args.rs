@@ -11,9 +11,11 @@ use client::Key;
 use client::http::Address as DaemonAddress;
 use polykad::networks::mainline::Salt;
 
+mod demo;
 mod poly;
 mod reference;
 
+pub(crate) use demo::{DemoHostOptions, DemoOptions};
 pub(crate) use poly::{
     AuthorOptions, GetBlobOptions, PolyJoinOptions, PolyServeOptions, PutBlobOptions,
     RecordCommand, RecordOptions, StoreOptions, TopicCommand, TopicOptions, WatchOptions,
@@ -52,8 +54,11 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Run a whole network on this machine: put values, kill 30 % of the nodes, read every value
+    /// Run a whole network on this machine: put values, kill nodes, then all, read every value
     Demo(DemoOptions),
+    /// Some of the demo's nodes: started by the demo alone
+    #[command(hide = true)]
+    DemoHost(DemoHostOptions),
     /// Run a node until ctrl-c or SIGTERM
     Serve(ServeOptions),
     /// Store a value of any bytes in Polykad's own network; prints its key
@@ -207,40 +212,6 @@ Examples:
         /// The file
         file: PathBuf,
     },
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  polykad demo --nodes 100
-  polykad demo --http           with the dashboard at http://127.0.0.1:6880/
-
-All of it is real: every node has a UDP socket on a loopback address of its own,
-and every number shown is measured. The same seed gives the same ids, values and
-victims. Exit code 0 only if every value was found after the kill.")]
-pub(crate) struct DemoOptions {
-    /// How many nodes, 4 to 400
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(4..=400))]
-    pub(crate) nodes: usize,
-
-    /// How many values, 1 to 5000; every second one is signed and mutable
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=5000))]
-    pub(crate) values: usize,
-
-    /// Draws ids, values, readers and victims
-    #[arg(long, default_value_t = 1, value_name = "SEED")]
-    pub(crate) seed: u64,
-
-    /// Don't pause between the acts for people to follow
-    #[arg(long)]
-    pub(crate) fast: bool,
-
-    /// Show the dashboard of one of the nodes, and stay until ctrl-c. Default: at 127.0.0.1:6880
-    #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
-    #[arg(num_args = 0..=1, default_missing_value = "127.0.0.1:6880")]
-    pub(crate) http: Option<SocketAddr>,
 }
 
 #[derive(Args, Debug)]

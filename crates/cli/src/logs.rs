@@ -28,6 +28,7 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
         | Command::Top(_)
         | Command::Config(_)
         | Command::Demo(_)
+        | Command::DemoHost(_)
         | Command::Sim(_)
         | Command::Completions(_)
         | Command::Man(_) => "off",

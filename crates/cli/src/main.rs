@@ -50,6 +50,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let mut runtime = match arguments.command {
         Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
         Command::Serve(_)
+        | Command::DemoHost(_)
         | Command::Mainline(_)
         | Command::Put(_)
         | Command::Get(_)
@@ -72,6 +73,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Demo(options) => demo::run(options, output).await,
+            Command::DemoHost(options) => demo::host::run(options).await,
             Command::Serve(options) => serve::run(options, output).await,
             Command::Mainline(options) => mainline::run(options, output).await,
             Command::Put(options) => poly::put(options, output).await,

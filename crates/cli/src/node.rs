@@ -3,6 +3,7 @@
 //! The one module that knows how `polykad` builds nodes; all others see the client's traits.
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use client::status::FamilyStatus;
 use client::{Client, FindError, Mainline, Status};
@@ -167,6 +168,21 @@ pub(crate) async fn start_local(
     let builder = builder.rate_limit(None);
     let builder = first.into_iter().fold(builder, Builder::bootstrap);
     Ok(Joined { node: builder.spawn().await? })
+}
+
+/// Starts a node of the demo on Polykad's own network, with what its folder has.
+pub(crate) async fn start_local_poly(
+    listen: SocketAddr,
+    first: Option<SocketAddr>,
+    folder: &Path,
+    secret_key: [u8; 32],
+) -> Result<polykad::PolyNode, Failure> {
+    let builder = polykad::PolyNode::builder();
+    let builder = builder.listen(listen).data_dir(folder).secret_key(secret_key);
+    // One machine plays all hosts: what one of them may ask says nothing here.
+    let builder = builder.network("polykad demo").rate_limit(None);
+    let builder = first.into_iter().fold(builder, polykad::PolyBuilder::bootstrap);
+    Ok(builder.spawn().await?)
 }
 
 /// What flags say; `None`: nothing.

@@ -133,15 +133,24 @@ impl DiskStore {
                 StoreError::Unusable { path, source }
             }
         };
-        let folder = Arc::new(Folder::open(path).map_err(explain)?);
-        let queue = Arc::new(Queue::new(Arc::clone(&folder)));
-        let mut store = Self::over(folder, Arc::clone(&queue), settings).map_err(explain)?;
-        store.syncer = Some(Syncer::start(queue).map_err(explain)?);
-        Ok(store)
+        let folder = Folder::open(path).map_err(explain)?;
+        Self::on(folder, settings).map_err(explain)
     }
 }
 
 impl<M: Medium> DiskStore<M> {
+    /// Opens the values on a medium of one's own: what a test has that injects faults.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn on(medium: M, settings: StoreSettings) -> io::Result<Self> {
+        let medium = Arc::new(medium);
+        let queue = Arc::new(Queue::new(Arc::clone(&medium)));
+        let mut store = Self::over(medium, Arc::clone(&queue), settings)?;
+        store.syncer = Some(Syncer::start(queue)?);
+        Ok(store)
+    }
+
     fn over(medium: Arc<M>, queue: Arc<Queue<M>>, settings: StoreSettings) -> io::Result<Self> {
         let mut log = Log::new(medium, queue, settings);
         log.recover()?;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use client::Report;
 use serde::Serialize;
 
-use crate::output::millis;
+use super::AT_A_TIME;
+use crate::failure::Failure;
+use crate::output::{Output, millis};
+use crate::terminal::{Paint, Terminal};
 
 /// The lookups of one act.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +78,34 @@ impl Tally {
             },
         }
     }
+}
+
+/// The table of what happened.
+pub(super) fn table(
+    rows: &[(&str, &Summary)],
+    terminal: Terminal,
+    output: Output,
+) -> Result<(), Failure> {
+    let head = format!(
+        "{:<20}{:>12}{:>7}{:>10}{:>9}{:>9}{:>9}",
+        "", "found", "hops", "messages", "p50", "p90", "p99"
+    );
+    output.line(terminal.paint(Paint::Dim, &head))?;
+    for (name, summary) in rows {
+        output.line(row(name, summary))?;
+    }
+    output.line("")?;
+    output
+        .line("hops are steps from node to node; messages are requests sent; p50, p90 and p99")?;
+    output.line(format!("are latencies in ms, with {AT_A_TIME} at a time"))?;
+    output.line("")
+}
+
+fn row(name: &str, summary: &Summary) -> String {
+    let Summary { found, tried, hops, messages, latency_ms } = summary;
+    let Percentiles { p50, p90, p99 } = latency_ms;
+    let found = format!("{found} of {tried}");
+    format!("{name:<20}{found:>12}{hops:>7.1}{messages:>10.1}{p50:>9.1}{p90:>9.1}{p99:>9.1}")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]

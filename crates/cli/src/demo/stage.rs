@@ -1,4 +1,5 @@
-//! What people see of the demo: a picture redrawn in place, or plain lines where that can't be.
+//! What people see of the demo: what happened, line by line, and below it a picture redrawn in
+//! place; plain lines alone where that can't be.
 //!
 //! Everything is drawn by the demo's own task, at most [`FRAMES_PER_SECOND`] times a second.
 
@@ -17,7 +18,7 @@ const LEAST_COLUMNS: usize = 60;
 /// Wider pictures are no clearer.
 const MOST_COLUMNS: usize = 132;
 /// Lines of a frame beside the key space itself.
-const OTHER_LINES: usize = 15;
+const OTHER_LINES: usize = 7;
 /// What the picture is; its lines begin below the words.
 const KEY_SPACE: &str = "      The key space, from 0000… to ffff…: nodes stand where their ids are";
 /// Width of the bar of an act under way.
@@ -37,7 +38,6 @@ pub(super) struct Stage {
     scene: Scene,
     lines: usize,
     caption: [String; 2],
-    acts: Vec<String>,
     act: Option<Act>,
     /// Lines of the frame on the screen.
     drawn: usize,
@@ -67,7 +67,6 @@ impl Stage {
             scene: Scene::default(),
             lines,
             caption: Default::default(),
-            acts: Vec::new(),
             act: None,
             drawn: 0,
             drawn_at: Instant::now(),
@@ -83,10 +82,24 @@ impl Stage {
         if self.live {
             // Until the curtain falls the cursor is hidden.
             self.output.draw("\x1b[?25l")?;
-            return self.draw();
         }
-        self.output.line(&self.title)?;
-        self.output.line("")
+        let title = self.fit(&self.title, 0);
+        self.output.line(if self.live {
+            self.terminal.paint(Paint::Bold, &title)
+        } else {
+            title
+        })?;
+        self.output.line("")?;
+        self.draw()
+    }
+
+    /// Ends the show: what follows comes below.
+    pub(super) fn close(&mut self) {
+        if self.live {
+            self.live = false;
+            // If stdout is gone, so is the cursor.
+            let _ = self.output.draw("\x1b[?25h");
+        }
     }
 
     /// A node enters.
@@ -103,6 +116,13 @@ impl Stage {
         }
         self.scene.spotlight = None;
         self.caption = Default::default();
+    }
+
+    /// A node that died is back.
+    pub(super) fn revive(&mut self, node: usize) {
+        if let Some(node) = self.scene.nodes.get_mut(node) {
+            node.alive = true;
+        }
     }
 
     /// Shows a lookup and what to say about it, if the next frame is due.
@@ -137,12 +157,18 @@ impl Stage {
             (self.terminal.pick("✗", "!"), Paint::Red)
         };
         let text = self.fit(&format!(" {name:<NAME_COLUMNS$} {what}"), 2);
-        let line = format!(" {}{text}", self.terminal.paint(paint, mark));
-        if self.live {
-            self.acts.push(line);
-            return self.draw();
+        self.say(&format!(" {}{text}", self.terminal.paint(paint, mark)))
+    }
+
+    /// Says something that stays.
+    pub(super) fn say(&mut self, line: &str) -> Result<(), Failure> {
+        if !self.live {
+            return self.output.line(line);
         }
-        self.output.line(line)
+        let frame = core::mem::take(&mut self.drawn);
+        let up = if frame == 0 { String::new() } else { format!("\x1b[{frame}A") };
+        self.output.draw(&format!("{up}\r\x1b[J{line}\n"))?;
+        self.draw()
     }
 
     /// Waits so that people can follow; elsewhere not at all.
@@ -186,18 +212,11 @@ impl Stage {
 
     fn frame(&self) -> Vec<String> {
         let terminal = self.terminal;
-        let [title, key_space] = [&self.title, KEY_SPACE].map(|line| self.fit(line, 0));
-        let mut frame = vec![
-            terminal.paint(Paint::Bold, &title),
-            String::new(),
-            terminal.paint(Paint::Dim, &key_space),
-        ];
+        let mut frame = vec![String::new(), terminal.paint(Paint::Dim, &self.fit(KEY_SPACE, 0))];
         frame.extend(self.scene.draw(terminal, self.lines, self.columns()));
         frame
             .extend(self.caption.iter().map(|line| terminal.paint(Paint::Dim, &self.fit(line, 0))));
-        frame.push(String::new());
-        frame.extend(self.acts.iter().cloned());
-        frame.extend(self.act.as_ref().map(|act| self.bar(act)));
+        frame.push(self.act.as_ref().map(|act| self.bar(act)).unwrap_or_default());
         frame
     }
 
@@ -227,9 +246,6 @@ impl Stage {
 /// Whatever happens, the cursor comes back.
 impl Drop for Stage {
     fn drop(&mut self) {
-        if self.live {
-            // If stdout is gone, so is the cursor.
-            let _ = self.output.draw("\x1b[?25h");
-        }
+        self.close();
     }
 }

@@ -4,6 +4,7 @@ use core::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::poly::Poly;
 use client::{Client, FindError, Key, Mainline, Operation, Status, StatusError};
@@ -169,6 +170,7 @@ pub struct Builder {
     shared_key: Option<[u8; 32]>,
     rate_limit: Limits,
     client: bool,
+    repair_every: Option<Duration>,
 }
 
 impl fmt::Debug for Builder {
@@ -250,6 +252,14 @@ impl Builder {
         self
     }
 
+    /// Compares what it holds with another holder so often, instead of every ten minutes: shorter
+    /// for measurements that cannot wait.
+    #[must_use]
+    pub fn repair_every(mut self, period: Duration) -> Self {
+        self.repair_every = Some(period);
+        self
+    }
+
     /// Draws the node's key and all its randomness from this seed, for repeatable tests. Nobody may
     /// know it of a node that is attacked. Must be new for every run.
     #[must_use]
@@ -316,6 +326,7 @@ impl Builder {
         settings.v4 = listen.iter().any(SocketAddr::is_ipv4);
         settings.v6 = listen.iter().any(SocketAddr::is_ipv6);
         settings.client = self.client;
+        settings.repair_every = self.repair_every.unwrap_or(settings.repair_every);
         let network = self.network.as_deref().unwrap_or(PUBLIC_NETWORK);
         let mut secure = SecureConfig {
             network: network.as_bytes().to_vec(),

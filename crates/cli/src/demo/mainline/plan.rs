@@ -5,8 +5,9 @@ use client::mainline::{SignedItem, byte_string};
 use ed25519_dalek::SigningKey;
 use polykad::networks::mainline::{MutableItem, Salt};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 
+use crate::demo::seed::{bytes, pick, shuffle};
 use crate::failure::Failure;
 use crate::output::hex_bytes;
 
@@ -80,28 +81,6 @@ fn draw_value(
     let MutableItem { public_key, salt, seq, value, signature } = signed;
     let (salt, value) = (salt.as_bytes().to_vec(), value.into_vec());
     Ok(Value::Mutable { key, item: SignedItem { public_key, salt, seq, value, signature } })
-}
-
-fn bytes(rng: &mut ChaCha8Rng) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    rng.fill_bytes(&mut bytes);
-    bytes
-}
-
-/// A number below `bound`; the bias is below 2^-32 for what the demo draws.
-fn below(bound: usize, rng: &mut ChaCha8Rng) -> usize {
-    usize::try_from(rng.next_u64() % bound.max(1) as u64).unwrap_or(0)
-}
-
-fn pick(from: &[usize], rng: &mut ChaCha8Rng) -> usize {
-    from.get(below(from.len(), rng)).copied().unwrap_or(0)
-}
-
-/// Fisher and Yates.
-fn shuffle(order: &mut [usize], rng: &mut ChaCha8Rng) {
-    for last in (1..order.len()).rev() {
-        order.swap(last, below(last + 1, rng));
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! The demo's nodes: real ones, each on a loopback address of its own.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 use std::time::Duration;
 
 use client::{GetError, Key, Mainline, NodeContact, Operation, Report};
 use polykad::config::HttpLayer;
 use tokio::time::{Instant, sleep};
 
-use super::picture::Actor;
 use super::plan::{Plan, Value};
-use super::stage::Stage;
 use super::{Copies, Loss};
+use crate::demo::address;
+use crate::demo::picture::Actor;
+use crate::demo::stage::Stage;
 use crate::failure::Failure;
 use crate::gateway::Serving;
 use crate::node::{self, Joined};
@@ -202,16 +203,4 @@ fn judge(got: &Result<(bool, Report), GetError>) -> (bool, Option<Report>) {
         Err(GetError::NotFound { report }) => (false, Some(*report)),
         Err(_) => (false, None),
     }
-}
-
-/// Linux lets every address in 127/8 be bound; elsewhere only 127.0.0.1 is sure to exist. Each node
-/// has a /24 of its own, as nodes of different owners would.
-fn address(number: usize) -> SocketAddr {
-    let ip = if cfg!(target_os = "linux") {
-        let number = u32::try_from(number).unwrap_or(0);
-        Ipv4Addr::from_bits(Ipv4Addr::new(127, 77, 0, 1).to_bits() + (number << 8))
-    } else {
-        Ipv4Addr::LOCALHOST
-    };
-    SocketAddr::new(ip.into(), 0)
 }
