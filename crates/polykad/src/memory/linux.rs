@@ -23,8 +23,8 @@ pub(super) fn unwritten(maps: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut candidate = None;
     for line in maps.lines() {
-        if let Some(range) = mapping(line) {
-            candidate = range;
+        if let Some((is_candidate, range)) = mapping(line) {
+            candidate = is_candidate.then_some(range);
             continue;
         }
         // What was written to is in memory or, later in the list, in the swap.
@@ -37,15 +37,15 @@ pub(super) fn unwritten(maps: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// `None` if the line does not begin a mapping; `Some(None)` if it begins one that is not to be
-/// touched, whatever was written to it.
-fn mapping(line: &str) -> Option<Option<(usize, usize)>> {
+/// If the line begins a mapping: whether that is private, of a file and not writable; its start and
+/// length.
+fn mapping(line: &str) -> Option<(bool, (usize, usize))> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
     let start = usize::from_str_radix(start, 16).ok()?;
     let end = usize::from_str_radix(end, 16).ok()?;
     let permissions = fields.next()?;
     let is_file = fields.nth(3).is_some_and(|name| name.starts_with('/'));
-    let wanted = is_file && matches!(permissions, "r-xp" | "r--p");
-    Some(wanted.then(|| end.checked_sub(start).map(|length| (start, length))).flatten())
+    let wanted = is_file && start < end && matches!(permissions, "r-xp" | "r--p");
+    Some((wanted, (start, end.saturating_sub(start))))
 }
