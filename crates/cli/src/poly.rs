@@ -1,8 +1,8 @@
 //! `put`, `get`, `record`, `topic` and `watch`: Polykad's own network.
 //!
 //! Each command goes through the running daemon, or, where it is told whom to join through, has a
-//! node of its own for as long as it takes. What it prints is what the network said: a put names how
-//! many nodes acknowledged, a conflict names the winner.
+//! node of its own for as long as it takes. What it prints is what the network said: a put names
+//! how many nodes acknowledged, a conflict names the winner.
 
 use std::io::Read;
 use std::path::Path;

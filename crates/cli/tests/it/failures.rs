@@ -1,4 +1,4 @@
-//! What goes wrong around a daemon: each ends with a message that says what to do, and without loss.
+//! What goes wrong around a daemon: each ends with a message that says what to do, without loss.
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
 //! The objects of the HTTP API, version 1. Field names are stable: what is here may gain fields,
 //! never lose or change one.
 //!
-//! Ids and keys of Mainline are 40 hexadecimal digits, those of poly 64; bytes are hexadecimal, times are milliseconds (`_ms`, to
-//! the microsecond) or whole seconds (`_s`), addresses are `IP:PORT`.
+//! Ids and keys of Mainline are 40 hexadecimal digits, those of poly 64; bytes are hexadecimal,
+//! times are milliseconds (`_ms`, to the microsecond) or whole seconds (`_s`), addresses are
+//! `IP:PORT`.
 
 use core::net::SocketAddr;
 use std::time::Duration;

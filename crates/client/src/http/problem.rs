@@ -46,7 +46,8 @@ pub struct Problem {
     /// On poly: who stored a value that too few stored, and who refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holders: Option<Box<Holders>>,
-    /// On poly: of a conflict, the version that the network has; of a deleted record, its tombstone.
+    /// On poly: of a conflict, the version that the network has; of a deleted record, the
+    /// tombstone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Box<Record>>,
     /// On poly: the version that the network has.

@@ -149,7 +149,7 @@ struct Storing {
     /// How long the network keeps it, in seconds: 30 days at most, a day without this
     #[param(minimum = 1, maximum = 2_592_000)]
     lifetime_s: Option<u32>,
-    /// How many nodes must acknowledge it: a number, or `all`; without it 8, fewer in small networks
+    /// How many nodes must acknowledge it: a number, or `all`; else 8, fewer in small networks
     #[param(pattern = "^(all|[1-9][0-9]?)$")]
     quorum: Option<String>,
     /// By when to end

@@ -1,5 +1,6 @@
-//! IPNS records: what they say, once their signature is checked (<https://specs.ipfs.tech/ipns/ipns-record/>,
-//! "Record Verification", version 2).
+//! IPNS records: what they say, once their signature is checked.
+//!
+//! From <https://specs.ipfs.tech/ipns/ipns-record/>, "Record Verification", version 2.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 

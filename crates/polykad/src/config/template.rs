@@ -11,8 +11,8 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # Mainline DHT. Environment: POLYKAD_NETWORKS. Flag: --network.
 #networks = ["poly", "mainline"]
 
-# UDP addresses to listen on, one of each family at most. Without it: port 6881 of both. Poly listens
-# on the same addresses at a port of its own, unless it is the only network.
+# UDP addresses to listen on, one of each family at most. Without it: port 6881 of both. Poly
+# listens on the same addresses at a port of its own, unless it is the only network.
 # Environment: POLYKAD_LISTEN. Flag: --listen.
 #listen = ["0.0.0.0:6881", "[::]:6881"]
 
@@ -43,7 +43,8 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # SIGHUP makes a running daemon read this file again; what is below [rate_limit] and [http.limits]
 # counts from then on, the rest from its next start on.
 
-# How much one host or subnet may ask on Mainline. Environment: POLYKAD_RATE_LIMIT_ and the name in capitals.
+# How much one host or subnet may ask on Mainline.
+# Environment: POLYKAD_RATE_LIMIT_ and the name in capitals.
 [rate_limit]
 # Queries a second that one host may go on asking, and at once after a pause.
 #per_host_per_second = 20

@@ -35,7 +35,7 @@ fn a_file_is_read() {
 #[test]
 fn mistakes_in_a_file_name_their_line() {
     for (text, expected) in [
-        ("\n\nlisen = []", "node.toml:3: unknown field `lisen`, expected one of `listen`"),
+        ("\n\nlisen = []", "node.toml:3: unknown field `lisen`, expected one of `networks`"),
         ("data = 7", "node.toml:1: invalid type: integer `7`"),
         ("listen = [\"nowhere\"]", "node.toml:1: invalid socket address syntax"),
         ("[rate_limit]\nburst = 1", "node.toml:2: unknown field `burst`"),
