@@ -5,8 +5,8 @@
 //! - Providers of a CID: the topic `ipfs/providers/` + multihash has an entry of each. The peer
 //!   itself has put it there: its peer id is the key that signs.
 //! - Addresses of a peer: the peer's record with the salt `ipfs/addrs`, signed likewise.
-//! - An IPNS name: the topic `ipfs/ipns/` + multihash of the key has IPNS records as entries. Anybody
-//!   may put them there: each proves itself.
+//! - An IPNS name: the topic `ipfs/ipns/` + multihash of the key has IPNS records as entries.
+//!   Anybody may put them there: each proves itself.
 //!
 //! Entries and records of addresses are text: one multiaddr a line. Multihashes are written in
 //! hexadecimal. Peers whose ids are not Ed25519 keys are not found. From the specification
