@@ -1,4 +1,5 @@
-//! Namespaces of its own for a benchmark: nothing it starts outlives it, nothing it sends leaves it.
+//! Namespaces of its own for a benchmark: nothing it starts outlives it, nothing it sends leaves
+//! it.
 
 use std::fs;
 use std::os::unix::process::CommandExt;

@@ -2,8 +2,8 @@
 //! looks for all it said.
 //!
 //! Every other time it is killed from outside, at any moment. The other times it kills itself in
-//! the middle of a change of the disk: [`Trap`] counts them, and at the one it was told it does only
-//! a part. Opening what an earlier one left counts among them.
+//! the middle of a change of the disk: [`Trap`] counts them, and at the one it was told it does
+//! only a part. Opening what an earlier one left counts among them.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -173,9 +173,9 @@ impl<A: Address> Table<A> {
         }
     }
 
-    /// Gives contacts places, or places in reserve, whatever the limits per host and subnet say: for
-    /// the simulator, which draws whole tables at once. Buckets keep to their size, and take no
-    /// more memory than they need if their contacts come one after the other.
+    /// Gives contacts places, or places in reserve, whatever the limits per host and subnet say:
+    /// for the simulator, which draws whole tables at once. Buckets keep to their size, and take
+    /// no more memory than they need if their contacts come one after the other.
     pub fn seat(&mut self, members: &[Member<A>]) {
         let TableSettings { bucket_size, spares, .. } = self.settings;
         let others = members.iter().filter(|member| member.contact.key != self.me);

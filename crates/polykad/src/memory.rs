@@ -13,9 +13,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 /// How often at last: what it costs then is a microsecond a second.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
-/// Gives back now what code the process has touched, and again after 10, 20, 40 seconds and so on, at
-/// last every ten minutes: joining goes on for a while, and later some code runs once a day. Never
-/// ends; it may be dropped at any time.
+/// Gives back now what code the process has touched, and again after 10, 20, 40 seconds and so on,
+/// at last every ten minutes: joining goes on for a while, and later some code runs once a day.
+/// Never ends; it may be dropped at any time.
 pub async fn keep_releasing_code() -> Infallible {
     let mut pause = FIRST_PAUSE;
     loop {

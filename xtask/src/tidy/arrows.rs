@@ -66,7 +66,7 @@ const LICENCES: [&str; 12] = [
 ];
 
 /// Packages that nothing shipped depends on, and their further licence.
-const EXCEPTIONS: [(&str, &str); 1] = [("libfuzzer-sys", "NCSA")];
+const EXCEPTIONS: [(&str, &str); 2] = [("libfuzzer-sys", "NCSA"), ("xxhash-rust", "BSL-1.0")];
 
 /// Dependencies between the workspace's crates.
 pub(super) fn direct(workspace: &Workspace) -> Vec<String> {
