@@ -155,7 +155,16 @@ impl<S: Store> Node<S> {
                 self.keep_operation(id, operation);
                 self.advance(now, id);
             }
-            Job::Aside(_) => self.failed(now, &errand),
+            Job::Aside(id) => {
+                let Some(mut operation) = self.take_operation(id) else { return };
+                operation.asides = operation.asides.saturating_sub(1);
+                operation.report.answered += 1;
+                if let Work::Put(put) = &mut operation.work {
+                    put.acknowledgements.refused.push((from, reply.refusal));
+                }
+                self.keep_operation(id, operation);
+                self.advance(now, id);
+            }
             Job::Ping(id) => {
                 let Some(operation) = self.take_operation(id) else { return };
                 let failure = Failure::Refused(reply.refusal);

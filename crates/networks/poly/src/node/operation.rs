@@ -64,6 +64,8 @@ pub(super) struct Put {
     pub(super) home_waits: bool,
     /// Holders asked to store it.
     pub(super) served: usize,
+    /// Holders with an older version than a swap expects that were given it all the same.
+    pub(super) caught_up: usize,
     /// Whether the owner was told that it succeeded; the rest goes on behind.
     pub(super) told: bool,
 }

@@ -38,15 +38,15 @@ impl<S: Store> Node<S> {
     ) -> bool {
         let Operation { command, work: Work::Put(put), walk, .. } = operation else { return false };
         let target = walk.target();
+        let waited = core::mem::take(&mut put.home_waits);
         if self.settings.client || !self.is_holder(&target) {
             return false;
         }
         put.is_holder = true;
-        if swaps(command) && !put.home_waits && self.knows_closer(&target) {
+        if swaps(command) && !waited && self.knows_closer(&target) {
             put.home_waits = true;
             return false;
         }
-        put.home_waits = false;
         let command = &*command;
         let Some(value) = put_value(command) else { return false };
         let expected = match command {
@@ -106,11 +106,13 @@ impl<S: Store> Node<S> {
             let is_open = put.is_open() || !swaps(&operation.command);
             let reached = put.served.saturating_sub(walk.lost());
             let has_room = reached < MAX_SERVED && (is_open || !walk.is_serving());
-            if has_room && let Some(next) = walk.fresh_in_region() {
+            if has_room && let Some(next) = walk.unserved_in_region() {
                 self.serve_put(now, id, operation, next);
                 continue;
             }
-            if let Some(next) = walk.next_on_paths(MIN_HOLDERS, PARALLEL) {
+            // Who is to serve need not be asked the way while another is waited for.
+            let finds = has_room || walk.region() < MIN_HOLDERS;
+            if finds && let Some(next) = walk.next_on_paths(MIN_HOLDERS, PARALLEL) {
                 let ask = Ask::Find { target: walk.target(), count: WAY };
                 self.ask_next(now, id, operation, next, (ask, false));
                 continue;
@@ -132,7 +134,45 @@ impl<S: Store> Node<S> {
             }
             break;
         }
+        self.catch_up(now, id, operation);
         self.settle_put(now, id, operation)
+    }
+
+    /// A swap that one holder has made is made by those, too, that refused it for an older version
+    /// than expected: they were away, or the last put has not reached them yet.
+    fn catch_up(&mut self, now: Moment, id: OperationId, operation: &mut Operation) {
+        let Operation { command, work: Work::Put(put), .. } = operation else { return };
+        let Command::PutRecord { record, expected: Some(expected), .. } = &*command else { return };
+        // One that was behind may have moved on by the time it is asked again, as often as it says.
+        let is_enough = put.caught_up >= 2 * MAX_SERVED;
+        if !put.is_led() || put.acknowledgements.refused.is_empty() || is_enough {
+            return;
+        }
+        let (expected, record) = (*expected, record.clone());
+        let value = Value::Record(record.borrow());
+        let refused = core::mem::take(&mut put.acknowledgements.refused);
+        let (mut behind, mut refused): (Vec<_>, Vec<_>) = refused
+            .into_iter()
+            .partition(|(_, refusal)| matches!(refusal, Refusal::Swapped(seq) if *seq <= expected));
+        let me = self.me();
+        if let Some(at) = behind.iter().position(|(by, _)| by.id == me) {
+            let (home, refusal) = behind.swap_remove(at);
+            let unix = self.unix(now);
+            match self.shelf.put(unix, &Carried::from(value), None, refused_for(&refusal)) {
+                Ok(_) => {
+                    put.acknowledgements.stored.push(home);
+                    self.stored(now, &value.slot(), None);
+                }
+                Err(refusal) => refused.push((home, refusal)),
+            }
+        }
+        put.acknowledgements.refused = refused;
+        put.caught_up += behind.len();
+        for (by, refusal) in behind {
+            let (expected, purpose) = (refused_for(&refusal), Purpose::Keep);
+            let ask = Ask::Put { value: value.into(), expected, purpose, count: 0 };
+            self.ask_aside(now, id, operation, by.contact(), ask);
+        }
     }
 
     fn serve_put(
@@ -190,7 +230,7 @@ impl<S: Store> Node<S> {
             return false;
         }
         let Work::Put(put) = &mut operation.work else { return true };
-        if !put.told && put.is_refused_for_newer() {
+        if !put.told && put.has_lost(&operation.command) {
             return self.resolve_conflict(now, id, operation);
         }
         self.end_put(now, id, operation);
@@ -285,13 +325,14 @@ impl Put {
     /// Whether it can't succeed any more for what one holder has. A swap can once one has
     /// acknowledged: more than half decide.
     fn is_defeated(&self, command: &Command) -> bool {
-        let expected = match command {
-            Command::PutRecord { expected, .. } => *expected,
-            _ => None,
-        };
-        let mut refused = self.acknowledgements.refused.iter();
-        let may_win = expected.is_some() && self.is_led();
-        !may_win && refused.any(|(_, refusal)| defeats(refusal, expected))
+        let may_win = swaps(command) && self.is_led();
+        !may_win && self.is_refused_for_newer(command)
+    }
+
+    /// Whether, now that all have answered, another version is why it failed.
+    fn has_lost(&self, command: &Command) -> bool {
+        let is_refused = !self.is_led() && self.newest_refusing().is_some();
+        is_refused || self.is_refused_for_newer(command)
     }
 
     /// Whether all may be asked at once: one has acknowledged, or some that should have led could
@@ -305,15 +346,24 @@ impl Put {
         !self.acknowledgements.stored.is_empty()
     }
 
-    fn is_refused_for_newer(&self) -> bool {
-        self.newest_refusing().is_some()
+    fn is_refused_for_newer(&self, command: &Command) -> bool {
+        let expected = match command {
+            Command::PutRecord { expected, .. } => *expected,
+            _ => None,
+        };
+        let mut refused = self.acknowledgements.refused.iter();
+        refused.any(|(_, refusal)| defeats(refusal, expected))
     }
 }
 
 /// Whether a holder that refuses so has something newer than what was to be replaced. One that has
 /// an older version than expected was away, and says nothing.
 fn defeats(refusal: &Refusal, expected: Option<u64>) -> bool {
-    refused_for(refusal).is_some_and(|seq| expected.is_none_or(|expected| seq > expected))
+    match refusal {
+        Refusal::Older(_) => true,
+        Refusal::Swapped(seq) => expected.is_none_or(|expected| *seq > expected),
+        _ => false,
+    }
 }
 
 /// The seq that a holder has instead.

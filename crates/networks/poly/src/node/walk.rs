@@ -98,9 +98,11 @@ impl Walk {
         }
     }
 
-    /// Those in the region and not asked yet, closest first.
-    pub(super) fn fresh_in_region(&self) -> Option<Next> {
-        self.find(|candidate| candidate.in_region && candidate.state == State::Fresh)
+    /// Those in the region that were not asked to serve yet, closest first.
+    pub(super) fn unserved_in_region(&self) -> Option<Next> {
+        self.find(|c| {
+            c.in_region && !c.is_served && matches!(c.state, State::Fresh | State::Answered)
+        })
     }
 
     /// The one in the region and not asked yet that answers fastest.

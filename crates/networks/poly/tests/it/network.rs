@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::world::{CLOCK, Place, World};
 use kademlia::{Key, OperationId};
 use poly::command::{Change, Command, Failure, Outcome, Progress, PutOptions, Quorum, Refusal};
-use poly::value::{Kind, SigningKey, blob_key, topic_key};
+use poly::value::{Kind, SigningKey, Slot, blob_key, topic_key};
 use poly::{Entry, Peer, Record};
 use rand_core::Rng;
 
@@ -158,6 +158,41 @@ fn of_two_who_swap_at_once_one_wins() {
         assert_eq!(lost.1, winner, "who lost is told who won");
         let found = get_record(&mut world, places[4], won.0.key());
         assert_eq!(found.as_deref(), Some(&won.0));
+    }
+}
+
+#[test]
+fn a_swap_catches_up_a_holder_that_was_away() {
+    let mut world = World::new(24);
+    let places = world.populate(60);
+    for seed in 0..6 {
+        let versions: Vec<Record> =
+            (1..=3).map(|seq| record(&world, seed, seq, Some(&[b'0' + seed]))).collect();
+        let key = versions[0].key();
+        world.perform(places[1], Command::put_record(versions[0].clone(), Some(0)));
+        world.run_for(Duration::from_secs(2));
+        let mut near = world.places();
+        near.sort_by_key(|place| key.distance(&world.node(*place).status(world.now).id));
+        let others: Vec<Place> = near.split_off(20);
+        let away: Vec<_> = near[..4].iter().map(|place| (*place, world.kill(*place))).collect();
+        let swap = |world: &mut World, at: Place, version: usize| {
+            let expected = Some(version as u64);
+            let command = Command::put_record(versions[version].clone(), expected);
+            let (outcome, _) = world.perform(at, command);
+            assert!(matches!(outcome, Outcome::Stored(_)), "{outcome:?}");
+        };
+        swap(&mut world, others[0], 1);
+        for (place, old) in &away {
+            world.restart(*place, old);
+        }
+        world.run_for(Duration::from_millis(500));
+        swap(&mut world, others[1], 2);
+        world.run_for(Duration::from_secs(2));
+        for (place, _) in &away {
+            let (node, unix) = (world.node(*place), expires(&world, Duration::ZERO));
+            let head = node.shelf().head(unix, &Slot::of(key));
+            assert_eq!(head.map(|head| head.version.seq), Some(3), "{place} is behind");
+        }
     }
 }
 
@@ -385,7 +420,7 @@ fn halves_write_on_their_own_and_agree_when_they_meet() {
         }
     }
     let holders = world.holders(&b.key());
-    let slot = poly::value::Slot::of(b.key());
+    let slot = Slot::of(b.key());
     let stale = holders.iter().filter(|place| {
         let node = world.node(**place);
         node.shelf().head(node.unix(world.now), &slot).unwrap().version.seq != 3

@@ -23,7 +23,7 @@ fn id(next: Option<Next>) -> Option<u8> {
 #[test]
 fn the_region_is_asked_fast_or_near() {
     let walk = walk(&[40, 7, 5, 9, 100], 1);
-    assert_eq!(id(walk.fresh_in_region()), Some(5));
+    assert_eq!(id(walk.unserved_in_region()), Some(5));
     assert_eq!(id(walk.fastest_in_region()), Some(5));
     assert_eq!(walk.region(), 3);
     assert_eq!(walk.holders(), 5, "five are all there are");
@@ -43,7 +43,7 @@ fn overdue_answers_free_their_place_and_still_count() {
     assert_eq!(id(walk.next_on_paths(8, 2)), Some(60));
     assert_eq!(walk.answered(&contact(40), [contact(3)], |_| 0), Some(1));
     assert_eq!(walk.answered(&contact(40), [], |_| 0), None, "an answer counts once");
-    assert_eq!(id(walk.fresh_in_region()), Some(3));
+    assert_eq!(id(walk.unserved_in_region()), Some(3));
     assert_eq!(walk.waiting(), 1);
     assert!(walk.overdue(at(100) + Duration::from_millis(250)));
     assert_eq!(walk.waiting(), 0);
