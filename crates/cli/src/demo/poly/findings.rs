@@ -124,9 +124,9 @@ pub(super) fn report(
     let first = killed.first().copied().unwrap_or(0);
     let kept = reads.last().map_or(0, |read| read.tried);
     for line in [
-        format!("{first} of {nodes} nodes were killed at once, then all; nothing was stored again"),
-        "by its owner. What holders had acknowledged was on their disks, and what died with".into(),
-        "one holder others had.".into(),
+        format!("{first} of {nodes} nodes were killed at once, then all. What is watched aside,"),
+        "nothing was stored again by its owner: what holders had acknowledged was on their".into(),
+        "disks, and what died with one holder others had.".into(),
     ] {
         output.line(line)?;
     }
