@@ -1,7 +1,7 @@
 //! `polykad-bench poly`: networks of 100 nodes on this machine, ours and others', in one run.
 //!
 //! Each contender is a program that runs all nodes in one process and measures itself: so CPU is
-//! that of the whole network. It prints one object of [`Figures`]. Ours is the command `poly-ours`;
+//! that of the whole network. It prints one object of `Figures`. Ours is the command `poly-ours`;
 //! the drivers of others are in `interop/bench/`.
 
 use std::path::PathBuf;
