@@ -182,14 +182,21 @@ impl<S: Store> Node<S> {
         false
     }
 
-    /// Asks so many replicas as are to answer, and the way while they are not known.
+    /// Asks so many replicas as are to answer, and the way while they are not known. If none of
+    /// them has it, then all others that should.
     pub(super) fn step_record(
         &mut self,
         now: Moment,
         id: OperationId,
         operation: &mut Operation,
     ) -> bool {
-        let wanted = usize::from(Self::options(&operation.command));
+        let least = usize::from(Self::options(&operation.command));
+        let Work::Record(newest) = &operation.work else { return true };
+        let wanted = if newest.is_missing() && newest.replicas.len() >= least {
+            newest.replicas.len() + PARALLEL
+        } else {
+            least
+        };
         loop {
             let Work::Record(newest) = &operation.work else { return true };
             let walk = &operation.walk;
@@ -414,6 +421,11 @@ impl<S: Store> Node<S> {
 }
 
 impl Newest {
+    /// Whether nobody has shown it, or says that he has it.
+    fn is_missing(&self) -> bool {
+        self.best.is_none() && self.replicas.iter().all(|(_, version)| version.is_none())
+    }
+
     /// A replica that claims a version newer than what was seen, and the version.
     fn unseen(&self) -> Option<(Contact<Endpoint>, Version)> {
         if self.fetched.len() >= MAX_FETCHES {

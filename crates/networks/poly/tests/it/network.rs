@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::world::{CLOCK, Place, World};
 use kademlia::{Key, OperationId};
 use poly::command::{Change, Command, Failure, Outcome, Progress, PutOptions, Quorum, Refusal};
+use poly::node::Settings;
 use poly::value::{Kind, SigningKey, Slot, blob_key, topic_key};
-use poly::{Entry, Peer, Record};
+use poly::{Entry, MemoryStore, Peer, Record};
 use rand_core::Rng;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -441,6 +442,26 @@ fn a_restarted_network_has_all_it_acknowledged() {
     }
     world.run_for(Duration::from_mins(1));
     assert_eq!(found(&mut world, &keys), keys.len());
+}
+
+#[test]
+fn a_record_that_two_holders_have_is_found() {
+    let mut world = World::new(25);
+    let places = world.populate(60);
+    for seed in 0..8 {
+        let rare = record(&world, seed, 1, Some(b"rare"));
+        let key = rare.key();
+        world.perform(places[1], Command::put_record(rare.clone(), None));
+        world.run_for(Duration::from_secs(2));
+        let holders = world.holders(&key);
+        for place in &holders[2..] {
+            // The others' disks are replaced.
+            let id = world.kill(*place).status(world.now).id;
+            world.add_at(*place, Settings::new(id, CLOCK), MemoryStore::default());
+        }
+        let at = places.iter().find(|place| !holders.contains(place)).unwrap();
+        assert_eq!(get_record(&mut world, *at, key).as_deref(), Some(&rare), "seed {seed}");
+    }
 }
 
 #[test]
