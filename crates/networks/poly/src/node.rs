@@ -287,6 +287,8 @@ impl<S: Store> Node<S> {
             }
         }
         self.overlay.restore(contacts);
+        // Without a size every node would count as a holder of everything.
+        self.observe_home();
         self.repair.begin(Moment::START);
     }
 

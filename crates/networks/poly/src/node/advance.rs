@@ -152,7 +152,8 @@ impl<S: Store> Node<S> {
         let mut wanted = LEASES.saturating_sub(watch.leases.len() + walk.open());
         let lease_s = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
         while wanted > 0 {
-            let region = operation.walk.fastest_in_region();
+            // The closest: whoever puts takes these for holders, however large he thinks the region.
+            let region = operation.walk.unserved_in_region();
             let Some(next) = region.or_else(|| operation.walk.next_on_paths(MIN_HOLDERS, PARALLEL))
             else {
                 break;

@@ -100,7 +100,7 @@ impl<S: Store> Node<S> {
             Ask::Compare(range) => self.compare(now, from, transaction, *range),
             Ask::Fetch { marks, room } => self.tell_marked(now, from, transaction, marks, *room),
             Ask::Give { values } => {
-                let stored = Some(self.take_in(now, from, values));
+                let stored = Some(self.take_in(now, values));
                 let answer = Answer { transaction, stored, ..Answer::default() };
                 self.send(from, &Message::Answer(answer));
             }
@@ -297,14 +297,13 @@ impl<S: Store> Node<S> {
         expected: Option<u64>,
     ) -> Result<Placed, Refusal> {
         let source = (!from.address.is_local()).then(|| from.address.subnet());
-        self.keep_from(now, from, &carried.value, source, expected)
+        self.keep_from(now, &carried.value, source, expected)
     }
 
     /// Keeps a value on behalf of `source`.
     pub(super) fn keep_from(
         &mut self,
         now: Moment,
-        from: Peer,
         value: &Value<'_>,
         source: Option<u64>,
         expected: Option<u64>,
@@ -325,7 +324,7 @@ impl<S: Store> Node<S> {
         let carried = Carried { value: *value, origin: source };
         let placed = self.shelf.put(unix, &carried, source, expected)?;
         if placed == Placed::Stored {
-            self.stored(now, &slot, Some(from));
+            self.stored(now, &slot);
         }
         Ok(placed)
     }

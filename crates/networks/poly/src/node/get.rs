@@ -21,7 +21,7 @@ use crate::wire::{Answer, Ask, Carried, Purpose};
 /// Holders asked at once for a blob after so many others did not have it.
 const MAX_AT_ONCE: usize = 4;
 /// Replicas of a topic that are asked.
-const LISTS: usize = 3;
+const LISTS: usize = 5;
 /// Times that a version claimed but not shown is asked for.
 const MAX_FETCHES: usize = 4;
 
@@ -306,7 +306,7 @@ impl<S: Store> Node<S> {
             let unix = self.unix(now);
             let placed = self.shelf.put(unix, &Carried::from(value), None, None);
             if placed == Ok(crate::store::Placed::Stored) {
-                self.stored(now, &value.slot(), None);
+                self.stored(now, &value.slot());
             }
         }
         for (replica, held) in replicas {

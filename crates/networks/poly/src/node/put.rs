@@ -73,7 +73,7 @@ impl<S: Store> Node<S> {
             }
             Err(refusal) => put.acknowledgements.refused.push((self.myself(), refusal)),
         }
-        self.stored(now, &slot, None);
+        self.stored(now, &slot);
         false
     }
 
@@ -161,7 +161,7 @@ impl<S: Store> Node<S> {
             match self.shelf.put(unix, &Carried::from(value), None, refused_for(&refusal)) {
                 Ok(_) => {
                     put.acknowledgements.stored.push(home);
-                    self.stored(now, &value.slot(), None);
+                    self.stored(now, &value.slot());
                 }
                 Err(refusal) => refused.push((home, refusal)),
             }

@@ -18,7 +18,7 @@ use rand_core::Rng;
 
 use super::answer::MAX_BULK;
 use super::{Job, Node};
-use crate::contact::{Endpoint, Peer};
+use crate::contact::Endpoint;
 use crate::region::{Radius, TOLERANCE};
 use crate::store::{Both, MAX_DEPTH, Store, part_of};
 use crate::value::Slot;
@@ -277,7 +277,7 @@ impl<S: Store> Node<S> {
                 Some(Difference::Parts(parts)) => self.split(now, depth, prefix, parts),
                 Some(Difference::Listed(listed)) => self.reconcile(now, depth, prefix, listed),
             },
-            Some(Step::Fetch(marks)) => self.fetched(now, (*from).into(), &marks, answer),
+            Some(Step::Fetch(marks)) => self.fetched(now, &marks, answer),
             Some(Step::Give(_)) | None => {}
         }
         self.next_repair_step(now);
@@ -345,10 +345,10 @@ impl<S: Store> Node<S> {
     }
 
     /// Takes in what was fetched; asks for what did not fit.
-    fn fetched(&mut self, now: Moment, from: Peer, marks: &[u64], answer: &Answer<'_>) {
+    fn fetched(&mut self, now: Moment, marks: &[u64], answer: &Answer<'_>) {
         let count = answer.values.iter().count();
         let before: Vec<_> = marks.iter().map(|mark| self.shelf.marked(*mark)).collect();
-        self.take_in(now, from, &answer.values);
+        self.take_in(now, &answer.values);
         self.counters.fetched += u64::try_from(count).unwrap_or(0);
         let got: Vec<u64> =
             answer.values.iter().map(|carried| carried.value.slot().mark()).collect();
@@ -369,10 +369,10 @@ impl<S: Store> Node<S> {
     }
 
     /// Keeps what another holder hands over; how much of it is new.
-    pub(super) fn take_in(&mut self, now: Moment, from: Peer, values: &Values<'_>) -> u32 {
+    pub(super) fn take_in(&mut self, now: Moment, values: &Values<'_>) -> u32 {
         let mut stored = 0;
         for carried in values.iter() {
-            let kept = self.keep_from(now, from, &carried.value, carried.origin, None);
+            let kept = self.keep_from(now, &carried.value, carried.origin, None);
             stored += u32::from(kept == Ok(crate::store::Placed::Stored));
         }
         if stored > 0 {

@@ -119,18 +119,16 @@ impl<S: Store> Node<S> {
         Ok(lease_s)
     }
 
-    /// Something new is in a slot of our shelf: tells all who want to know, but for `from`, who
-    /// brought it.
-    pub(super) fn stored(&mut self, now: Moment, slot: &Slot, from: Option<Peer>) {
+    /// Something new is in a slot of our shelf: tells all who want to know. Who brought it may
+    /// watch it, too, without being a holder.
+    pub(super) fn stored(&mut self, now: Moment, slot: &Slot) {
         let unix = self.unix(now);
         let Some(kind) = self.shelf.head(unix, slot).map(|head| head.kind) else { return };
         if kind == Kind::Blob {
             return;
         }
         for watcher in self.watchers.of(&slot.key, kind, known::seconds(now)) {
-            if from.is_none_or(|from| from.id != watcher.key) {
-                self.push(now, watcher, *slot, 0);
-            }
+            self.push(now, watcher, *slot, 0);
         }
         let watching: Vec<_> = self
             .operations

@@ -465,6 +465,22 @@ fn a_record_that_two_holders_have_is_found() {
 }
 
 #[test]
+fn a_restarted_node_knows_who_should_hold_what() {
+    let mut world = World::new(26);
+    let places = world.populate(80);
+    let old = world.kill(places[5]);
+    world.restart(places[5], &old);
+    let status = world.node(places[5]).status(world.now);
+    let key = blob_key(b"any");
+    let held = places.iter().filter(|place| {
+        let id = world.node(**place).status(world.now).id;
+        status.radius.holds(&id, &key)
+    });
+    let held = held.count();
+    assert!(held < 60, "it takes {held} of 80 nodes for holders before it has asked anybody");
+}
+
+#[test]
 fn stale_replicas_are_mended_by_gets() {
     let mut world = World::new(14);
     let places = world.populate(60);
