@@ -152,7 +152,7 @@ impl<S: Store> Node<S> {
         let mut wanted = LEASES.saturating_sub(watch.leases.len() + walk.open());
         let lease_s = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
         while wanted > 0 {
-            // The closest: whoever puts takes these for holders, however large he thinks the region.
+            // The closest: every writer takes these for holders, whatever region he thinks of.
             let region = operation.walk.unserved_in_region();
             let Some(next) = region.or_else(|| operation.walk.next_on_paths(MIN_HOLDERS, PARALLEL))
             else {
