@@ -10,7 +10,9 @@ const { values: options } = parseArgs({
     polykad: { type: "string", default: "../target/release/polykad" },
     schemathesis: { type: "string", default: "st" },
     /** How many requests of the fuzzing phase each operation gets at most. */
-    examples: { type: "string", default: "300" },
+    examples: { type: "string", default: "400" },
+    /** How many requests the node must have answered in the end. */
+    least: { type: "string", default: "10000" },
     seed: { type: "string", default: "1" },
     nodes: { type: "string", default: "8" },
   },
@@ -33,6 +35,11 @@ words.push("--workers", "1", "--request-timeout", "45", "--phases", "examples,co
 const { status } = spawnSync(options.schemathesis, words, { stdio: "inherit" });
 // The connection from before has been idle for long.
 const metrics = () => fetch(`${network.url}/metrics`).then((response) => response.text());
-console.log((await metrics().catch(metrics)).split("\n").filter((line) => line.startsWith("polykad_http_responses_total")).join("\n"));
+const told = await metrics().catch(metrics);
+const answers = [...told.matchAll(/^polykad_http_responses_total\{class="(\dxx)"\} (\d+)$/gm)];
+const total = answers.reduce((sum, [, , count]) => sum + Number(count), 0);
+const faults = Number(answers.find(([, of]) => of === "5xx")?.[2] ?? 0);
+console.log(`${total} requests answered: ${answers.map(([, of, count]) => `${count} with ${of}`).join(", ")}`);
+if (total < Number(options.least)) console.error(`fewer than ${options.least}: give more --examples`);
 network.stop();
-process.exit(status ?? 1);
+process.exit(status || total < Number(options.least) || faults ? 1 : 0);

@@ -22,11 +22,12 @@ export async function startNetwork(polykad, count) {
   const nodes = [await start(polykad, "127.77.0.1:0", ["--http", "127.0.0.1:0"])];
   for (let number = 1; number < count; number += 1) {
     const listen = `127.77.${number}.1:0`;
-    const join = ["--bootstrap", nodes[0].address, "--poly-bootstrap", nodes[0].poly];
+    const join = ["--no-http", "--bootstrap", nodes[0].address, "--poly-bootstrap", nodes[0].poly];
     nodes.push(await start(polykad, listen, join));
   }
   const stop = () => nodes.forEach(({ child }) => child.kill("SIGTERM"));
   process.once("exit", stop);
+  ["SIGINT", "SIGTERM"].forEach((signal) => process.once(signal, () => process.exit(1)));
   return { nodes, url: nodes[0].http, stop };
 }
 

@@ -119,7 +119,7 @@ impl Bench {
                 let data = text(&self.work.join("data"));
                 let mut words = vec![text(&self.polykad), "serve".into()];
                 words.extend(["--network", "mainline", "--no-default-bootstrap"].map(String::from));
-                words.extend(["--no-rate-limit", "--listen", &at].map(String::from));
+                words.extend(["--no-rate-limit", "--no-http", "--listen", &at].map(String::from));
                 if name == ON_DISK {
                     words.extend(["--data".to_owned(), data]);
                 }

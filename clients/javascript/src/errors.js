@@ -76,6 +76,6 @@ export function forged(what) {
 /** The failure of a connection to `url`. */
 export function unreachable(url, cause) {
   const type = "/problems/unreachable";
-  const detail = `no node at ${url}: start one with \`polykad serve --http\``;
+  const detail = `no node at ${url}: start one with \`polykad serve\``;
   return new ConnectionError({ type, status: 0, title: "no node was reached", detail }, { cause });
 }

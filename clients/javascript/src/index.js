@@ -1,4 +1,4 @@
-// A Polykad node over its HTTP API, from Node and from browsers: `polykad serve --http`.
+// A Polykad node over its HTTP API, from Node and from browsers: `polykad serve`.
 
 import { Transport } from "./http.js";
 import { Mainline } from "./mainline.js";

@@ -32,7 +32,7 @@ use crate::parse::{self, Endpoint, Samples, Target};
 #[command(after_help = "\
 Start here:
   polykad demo                  a whole network here: it loses nodes, not values
-  polykad serve --http          take part in Polykad's own network and in BitTorrent's
+  polykad serve                 take part in Polykad's own network and in BitTorrent's
   echo hello | polykad put      store a value in Polykad's, through that daemon
   polykad mainline put 'hello'  the same in BitTorrent's Mainline DHT
 
@@ -148,7 +148,7 @@ Examples:
   polykad status
   polykad peers --daemon http://127.0.0.1:6880 --json
 
-Start a daemon with `polykad serve --http`.")]
+Start a daemon with `polykad serve`.")]
 pub(crate) struct DaemonOptions {
     #[command(flatten)]
     pub(crate) daemon: DaemonOption,
@@ -218,15 +218,14 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "\
 Examples:
-  polykad serve
+  polykad serve                               dashboard at http://127.0.0.1:6880/
   polykad serve --listen 0.0.0.0:6881 --data /var/lib/polykad
-  polykad serve --http                        dashboard at http://127.0.0.1:6880/
   polykad serve --network poly --listen 0.0.0.0:7654 --data /var/lib/polykad
   polykad serve --listen 127.0.0.1:6881 --no-default-bootstrap
 
 The last one begins a network of your own. Flags go before the environment
 (POLYKAD_NETWORKS, POLYKAD_LISTEN, POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP, POLYKAD_DATA,
-POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_HTTP, POLYKAD_CONFIG), and the
+POLYKAD_NO_RATE_LIMIT, POLYKAD_READ_ONLY, POLYKAD_HTTP, POLYKAD_NO_HTTP, POLYKAD_CONFIG), and the
 environment before the configuration file; `polykad config init` writes one.")]
 pub(crate) struct ServeOptions {
     /// A network to take part in; may be repeated. Default: both
@@ -280,10 +279,14 @@ pub(crate) struct ServeOptions {
 /// The daemon's HTTP side.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HttpOptions {
-    /// Serve API, dashboard and metrics at this TCP address. Default without one: 127.0.0.1:6880
+    /// Serve API, dashboard and metrics at this TCP address. Default: 127.0.0.1:6880, if it is free
     #[arg(long, value_name = "IP:PORT", value_parser = parse::address, help_heading = "HTTP")]
     #[arg(num_args = 0..=1, default_missing_value = "127.0.0.1:6880")]
     pub(crate) http: Option<SocketAddr>,
+
+    /// Serve none of these
+    #[arg(long, conflicts_with = "http", help_heading = "HTTP")]
+    pub(crate) no_http: bool,
 
     /// Serve everybody beyond loopback without a token
     #[arg(long, help_heading = "HTTP")]
@@ -319,7 +322,7 @@ pub(crate) enum Network {
 Example, against a node of your own:
   polykad mainline put 'hello' --bootstrap 127.0.0.1:6881 --no-default-bootstrap
 
-Commands go through the running daemon (`polykad serve --http`) if there is one; with
+Commands go through the running daemon (`polykad serve`) if there is one; with
 --bootstrap, --no-default-bootstrap or --listen a node joins for the one command.")]
 pub(crate) struct MainlineOptions {
     #[command(flatten)]

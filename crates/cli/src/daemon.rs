@@ -45,7 +45,7 @@ fn remembered() -> Option<Whereabouts> {
 pub(crate) async fn must_find(options: &DaemonOption) -> Result<Daemon, Failure> {
     find(options).await?.ok_or_else(|| {
         Failure::failed(format!(
-            "no daemon at http://{DEFAULT_ADDRESS}: start one with `polykad serve --http`, or name \
+            "no daemon at http://{DEFAULT_ADDRESS}: start one with `polykad serve`, or name \
              it with --daemon URL"
         ))
     })

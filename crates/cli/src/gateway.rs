@@ -46,6 +46,7 @@ pub(crate) fn layer(options: &HttpOptions) -> Option<HttpLayer> {
     let list = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
     let layer = HttpLayer {
         listen: options.http,
+        off: options.no_http.then_some(true),
         insecure: options.http_insecure.then_some(true),
         token_file: options.http_token_file.clone(),
         hosts: list(&options.http_host),
@@ -57,6 +58,29 @@ pub(crate) fn layer(options: &HttpOptions) -> Option<HttpLayer> {
 }
 
 impl Serving {
+    /// Starts serving where the settings say, else at the usual address, if that is free.
+    pub(crate) async fn start_daemon(
+        http: Option<HttpLayer>,
+        client: Arc<dyn Client>,
+        folder: Option<PathBuf>,
+    ) -> Result<Option<Self>, Failure> {
+        let mut http = http.unwrap_or_default();
+        if http.off == Some(true) {
+            return Ok(None);
+        }
+        if http.listen.is_none() {
+            let usual = SocketAddr::from(DEFAULT_ADDRESS);
+            if std::net::TcpListener::bind(usual).is_err() {
+                complain(&format!(
+                    "no dashboard, because {usual} is in use: --http IP:PORT takes another address"
+                ));
+                return Ok(None);
+            }
+            http.listen = Some(usual);
+        }
+        Self::start(&http, client, folder).await
+    }
+
     /// Starts serving; `None`: the settings name no address.
     pub(crate) async fn start(
         http: &HttpLayer,

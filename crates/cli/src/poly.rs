@@ -156,7 +156,7 @@ async fn through_daemon(options: &PolyJoinOptions) -> Result<Box<dyn Client>, Fa
     match daemon::find(&options.daemon).await? {
         Some(daemon) => Ok(Box::new(daemon)),
         None => Err(Failure::failed(
-            "no daemon is running: start one with `polykad serve --http`, or give --bootstrap \
+            "no daemon is running: start one with `polykad serve`, or give --bootstrap \
              IP:PORT to join with a node for this command",
         )),
     }

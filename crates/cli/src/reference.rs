@@ -23,19 +23,23 @@ const DESCRIPTION: [&str; 3] = [
     "Polykad takes part in distributed hash tables: in its own network, called poly, which is \
      encrypted and keeps values of up to 64 KiB, records and topics for as long as their authors \
      say, and in BitTorrent's Mainline DHT.",
-    "Begin with `polykad demo`, a whole network on this machine, or with `polykad serve --http`, a \
-     node with a dashboard at http://127.0.0.1:6880/. Other commands go through the node that \
+    "Begin with `polykad demo`, a whole network on this machine, or with `polykad serve`, a node \
+     with a dashboard at http://127.0.0.1:6880/. Other commands go through the node that \
      serves on this machine; with --bootstrap a node joins for the one command.",
     "Each command has a page of its own, named as below, and the same with --help.",
 ];
 
 /// Sections of the page of the program itself, beside those made from its help.
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 9] = [
     ("POLYKAD_DATA", "the data folder of `serve`; by it other commands find the daemon"),
     ("POLYKAD_DAEMON", "the daemon's HTTP address, for all commands that talk to one"),
     ("POLYKAD_HTTP_TOKEN", "the daemon's token"),
     ("POLYKAD_CONFIG", "the configuration file of `serve`"),
-    ("POLYKAD_LISTEN, POLYKAD_HTTP", "where `serve` listens, for nodes and for HTTP"),
+    ("POLYKAD_NETWORKS", "the networks that `serve` takes part in, separated by commas"),
+    (
+        "POLYKAD_LISTEN, POLYKAD_HTTP, POLYKAD_NO_HTTP",
+        "where `serve` listens, for nodes and for HTTP; whether it serves no HTTP",
+    ),
     (
         "POLYKAD_BOOTSTRAP, POLYKAD_NO_DEFAULT_BOOTSTRAP",
         "nodes to join through; whether through them alone",

@@ -27,10 +27,8 @@ pub(crate) async fn run(options: ServeOptions, output: Output) -> Result<(), Fai
     };
     let status = status_of(&node).await?;
     let folder = status.disk.as_ref().map(|disk| disk.folder.clone());
-    let gateway = match &layer.http {
-        Some(http) => Serving::start(http, Arc::new(node.clone()), folder).await?,
-        None => None,
-    };
+    let client = Arc::new(node.clone());
+    let gateway = Serving::start_daemon(layer.http.clone(), client, folder).await?;
     introduce(&status, gateway.as_ref(), output)?;
     let watch = async {
         tell_joined(&node, entries, output).await?;

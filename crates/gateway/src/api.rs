@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use client::Key;
 use client::http::problem::Problem;
 use utoipa::OpenApi;
+use utoipa::openapi::{OpenApi as OpenApiDescription, RefOr, Required};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::app::App;
@@ -77,7 +78,21 @@ pub(crate) fn describe() -> String {
     let router = OpenApiRouter::<App>::with_openapi(Description::openapi());
     let (_, mut description) = all().fold(router, OpenApiRouter::routes).split_for_parts();
     env!("CARGO_PKG_VERSION").clone_into(&mut description.info.version);
+    allow_empty_values(&mut description);
     description.to_json().unwrap_or_default()
+}
+
+/// Says that a value may be left out: HTTP can't tell no body from an empty one, and no bytes are a
+/// value as good as any.
+fn allow_empty_values(description: &mut OpenApiDescription) {
+    let paths = description.paths.paths.iter_mut().filter(|(path, _)| path.starts_with("/v1/"));
+    for operation in paths.flat_map(|(_, item)| [&mut item.post, &mut item.put]).flatten() {
+        if let Some(RefOr::T(body)) = &mut operation.request_body
+            && body.content.contains_key("application/octet-stream")
+        {
+            body.required = Some(Required::False);
+        }
+    }
 }
 
 /// What any request may be refused with, for the description.

@@ -49,7 +49,7 @@ pub struct Layer {
     pub deadline_ms: Option<u64>,
     /// Polykad's own network.
     pub poly: Option<PolyLayer>,
-    /// The daemon's HTTP API, dashboard and metrics; nothing is served without it.
+    /// The daemon's HTTP API, dashboard and metrics.
     pub http: Option<HttpLayer>,
 }
 

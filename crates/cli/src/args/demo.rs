@@ -12,7 +12,7 @@ use crate::parse;
 #[command(after_help = "\
 Examples:
   polykad demo --nodes 100
-  polykad demo --http           with the dashboard at http://127.0.0.1:6880/
+  polykad demo --http           with the dashboard, also where this is no terminal
   polykad demo --network mainline
 
 All of it is real: every node has a UDP socket on a loopback address of its own,
@@ -43,7 +43,8 @@ pub(crate) struct DemoOptions {
     #[arg(long)]
     pub(crate) fast: bool,
 
-    /// Show the dashboard of one of the nodes, and stay until ctrl-c. Default: at 127.0.0.1:6880
+    /// Show the dashboard of one of the nodes there, or at 127.0.0.1:6880, and stay until ctrl-c. On
+    /// a terminal that is what it does anyway
     #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
     #[arg(num_args = 0..=1, default_missing_value = "127.0.0.1:6880")]
     pub(crate) http: Option<SocketAddr>,

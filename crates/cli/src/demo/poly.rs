@@ -49,6 +49,7 @@ async fn play(
     let mut play = Play::new(options, plan, network, output);
     play.open()?;
     play.start().await?;
+    let url = play.show_dashboard(options).await?;
     play.put().await?;
     play.swap().await?;
     play.announce().await?;
@@ -61,10 +62,6 @@ async fn play(
     play.restart().await?;
     play.read("read again", "nodes that were dead").await?;
     play.watch("watch anew").await?;
-    let url = match options.http {
-        Some(listen) => Some(play.serve(listen).await?),
-        None => None,
-    };
     play.end(output)?;
     if let Some(url) = url {
         output.line(format!("The dashboard stays at {url}/ until ctrl-c."))?;

@@ -77,6 +77,11 @@ impl Stage {
         self.terminal
     }
 
+    /// Whether people look on.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// Opens the curtain.
     pub(super) fn open(&mut self) -> Result<(), Failure> {
         if self.live {

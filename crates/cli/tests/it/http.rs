@@ -1,4 +1,4 @@
-//! `polykad serve --http`, as programs and browsers see it, and commands that go through it.
+//! `polykad serve`, as programs and browsers see it, and commands that go through it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -184,7 +184,7 @@ fn commands_go_through_the_daemon() {
     assert_eq!(id["id_v4"], status["mainline"]["v4"]["id"]);
     let top = through(&api, &["top", "--times", "2", "--every", "50ms"]).done().out;
     assert_eq!(top.lines().count(), 2, "{top}");
-    run(&["status", "--daemon", "http://127.0.0.1:1"]).failed(1, &["no daemon", "serve --http"]);
+    run(&["status", "--daemon", "http://127.0.0.1:1"]).failed(1, &["no daemon", "polykad serve"]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| foreign(name)) {
         command.env_remove(name);
     }
-    command.args(arguments).stdin(Stdio::null());
+    // Many daemons run at once: those that want the usual address would meet there.
+    command.env("POLYKAD_NO_HTTP", "true").args(arguments).stdin(Stdio::null());
     command
 }
 

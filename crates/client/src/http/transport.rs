@@ -73,7 +73,7 @@ impl fmt::Display for Address {
 #[non_exhaustive]
 pub enum Unreachable {
     /// Nobody takes connections there.
-    #[error("no daemon at {address} ({source}): start `polykad serve --http`, or name another")]
+    #[error("no daemon at {address} ({source}): start `polykad serve`, or name another")]
     Nobody {
         /// Where.
         address: Address,

@@ -44,6 +44,21 @@ fn each_path_is_described_once_and_says_what_may_go_wrong() {
 }
 
 #[test]
+fn values_may_be_empty_and_what_is_checked_may_not() {
+    let description: Value = serde_json::from_str(&describe()).unwrap();
+    for (operation, expected) in [
+        ("/paths/~1v1~1poly~1values/post", false),
+        ("/paths/~1v1~1mainline~1items/post", false),
+        ("/paths/~1v1~1mainline~1signed~1{public_key}/put", true),
+        ("/paths/~1routing~1v1~1ipns~1{name}/put", true),
+    ] {
+        let body = description.pointer(&format!("{operation}/requestBody")).unwrap();
+        let is_required = body.get("required").and_then(Value::as_bool).unwrap_or_default();
+        assert_eq!(is_required, expected, "{operation}");
+    }
+}
+
+#[test]
 fn tags_are_compared_as_http_does() {
     let name = header::IF_NONE_MATCH;
     for (given, expected) in [

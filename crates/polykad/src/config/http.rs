@@ -12,8 +12,10 @@ use super::{ConfigError, parse};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpLayer {
-    /// TCP address to serve at; without it nothing is served.
+    /// TCP address to serve at; without it a daemon takes its usual one, if that is free.
     pub listen: Option<SocketAddr>,
+    /// Serve nothing.
+    pub off: Option<bool>,
     /// Serve everybody beyond loopback without a token.
     pub insecure: Option<bool>,
     /// File with the token; made if missing.
@@ -83,6 +85,7 @@ impl HttpLayer {
         let file = "POLYKAD_HTTP_TOKEN_FILE";
         let http = Self {
             listen: parse(listen, text(listen), "IP:PORT", |text| text.parse().ok())?,
+            off: flag("POLYKAD_NO_HTTP")?,
             insecure: flag("POLYKAD_HTTP_INSECURE")?,
             token_file: parse(file, text(file), "a path", |text| Some(text.into()))?,
             hosts: words("POLYKAD_HTTP_HOSTS")?,
@@ -97,6 +100,8 @@ impl HttpLayer {
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             listen: self.listen.or(below.listen),
+            // Who names an address wants it served, whatever lies below.
+            off: self.off.or(if self.listen.is_some() { None } else { below.off }),
             insecure: self.insecure.or(below.insecure),
             token_file: self.token_file.or(below.token_file),
             hosts: self.hosts.or(below.hosts),

@@ -69,10 +69,14 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # Flag: --poly-key-file.
 #key_file = "/etc/polykad/network.key"
 
-# The HTTP side: API, dashboard, metrics. Without `listen` nothing is served.
+# The HTTP side: API, dashboard, metrics.
 [http]
-# TCP address to serve at. Environment: POLYKAD_HTTP. Flag: --http.
+# TCP address to serve at; without one it is this, if that is free.
+# Environment: POLYKAD_HTTP. Flag: --http.
 #listen = "127.0.0.1:6880"
+
+# Serve nothing. Environment: POLYKAD_NO_HTTP. Flag: --no-http.
+#off = false
 
 # File with the token that requests must send; made if missing. Needed to serve beyond loopback.
 # Environment: POLYKAD_HTTP_TOKEN_FILE. Flag: --http-token-file.

@@ -1,6 +1,6 @@
 """Polykad: put, get, announce and watch in distributed hash tables.
 
-``Client`` talks to a daemon (``polykad serve --http``), ``Node`` runs a node in this process; both
+``Client`` talks to a daemon (``polykad serve``), ``Node`` runs a node in this process; both
 can do the same. ``AsyncClient`` and ``AsyncNode`` are the same for asyncio.
 """
 

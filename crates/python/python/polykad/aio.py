@@ -341,7 +341,7 @@ def _checked_entry(topic: str, told: Json) -> Entry:
 
 
 class AsyncClient:
-    """A node over its HTTP API: a daemon started with ``polykad serve --http``.
+    """A node over its HTTP API: a daemon started with ``polykad serve``.
 
     ``timeout`` is in seconds, for each request; streams have none.
     """

@@ -83,7 +83,7 @@ def error_of(problem: Mapping[str, Any], retry_after: int | None = None) -> Poly
 
 def unreachable(url: str, why: str) -> UnreachableError:
     """The failure of a connection."""
-    detail = f"no node at {url} ({why}): start one with `polykad serve --http`"
+    detail = f"no node at {url} ({why}): start one with `polykad serve`"
     return UnreachableError({"type": "/problems/unreachable", "status": 0, "detail": detail})
 
 

@@ -20,7 +20,7 @@ use crate::demo::measure::Tally;
 use crate::demo::picture::{Actor, Spotlight};
 use crate::demo::seed::{below, pick};
 use crate::demo::stage::Stage;
-use crate::demo::{AT_A_TIME, PATIENCE, per, short_id, stopped};
+use crate::demo::{AT_A_TIME, PATIENCE, dashboard, per, short_id, stopped};
 use crate::failure::Failure;
 use crate::output::{Output, count, millis, short_span};
 
@@ -46,6 +46,8 @@ pub(super) struct Play<'a> {
     /// What was acknowledged, and so must be found.
     kept: Vec<Kept>,
     watched: Option<Watched>,
+    /// The node whose dashboard is shown, and where.
+    shown: Option<(usize, SocketAddr)>,
     /// How much has been announced under the topic that is watched.
     news: usize,
     begun: Instant,
@@ -89,6 +91,7 @@ impl<'a> Play<'a> {
             findings: Findings::new(options, plan),
             kept: Vec::new(),
             watched: None,
+            shown: None,
             news: 0,
             begun: Instant::now(),
         }
@@ -531,12 +534,31 @@ impl<'a> Play<'a> {
         self.findings.copies.after = copies;
         let what = format!("{nodes} nodes from their folders, with {copies} copies, {took}");
         self.stage.end(copies > 0, &what)?;
+        if let Some((node, address)) = self.shown {
+            self.serve(node, address).await?;
+        }
         self.join().await
     }
 
-    /// Shows the dashboard of a node.
-    pub(super) async fn serve(&mut self, listen: SocketAddr) -> Result<String, Failure> {
-        let node = self.anyone();
+    /// Shows the dashboard of a node that survives the first kill, if it is to be shown; where.
+    pub(super) async fn show_dashboard(
+        &mut self,
+        options: &DemoOptions,
+    ) -> Result<Option<String>, Failure> {
+        let Some(listen) = dashboard(options, &self.stage) else { return Ok(None) };
+        let dies = |node: &usize| self.plan.victims.contains(&(node % self.plan.processes));
+        let node = self.network.alive().into_iter().find(|node| !dies(node)).unwrap_or(0);
+        self.stage.begin("show", 1)?;
+        let url = self.serve(node, listen).await?;
+        // Where it was the first time it is again after the restart: whoever looks goes on looking.
+        let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
+        self.shown = Some((node, address.unwrap_or(listen)));
+        self.stage.end(true, &format!("the dashboard of node {node} at {url}/"))?;
+        self.stage.pause(800).await;
+        Ok(Some(url))
+    }
+
+    async fn serve(&mut self, node: usize, listen: SocketAddr) -> Result<String, Failure> {
         match self.network.ask(node, Wish::Serve(listen)).await? {
             Word::Serving { url } => Ok(url),
             word => Err(unexpected(&word)),
