@@ -71,6 +71,8 @@ struct Held {
 struct Work {
     zipf: Option<Zipf>,
     begun: u64,
+    /// Who stores now, of owners that leave, and how many values it has begun to store.
+    owner: Option<(Place, u64)>,
 }
 
 /// Names of what is drawn.
@@ -107,6 +109,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
                 Zipf::new(usize::try_from(work.keys).unwrap_or(1).min(1 << 20), work.zipf)
             }),
             begun: 0,
+            owner: None,
         });
         Self {
             sessions: scenario.churn.as_ref().map(|churn| Sessions::new(churn, inputs.seed)),
@@ -298,9 +301,25 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         if matches!(fields.kind, WorkKind::Get | WorkKind::Seek) {
             self.note_search();
         }
-        if let Some(place) = self.anybody(&mut draw) {
+        let owner = if fields.owner_leaves { self.owner(index, &mut draw) } else { None };
+        if let Some(place) = owner.or_else(|| self.anybody(&mut draw)) {
             self.perform(place, fields.kind, number, &wish);
         }
+    }
+
+    /// Who stores the next value, of owners that leave after `per_owner` of them.
+    fn owner(&mut self, index: u32, draw: &mut Draw) -> Option<Place> {
+        let fields = self.scenario.workload.get(index as usize)?;
+        let owner = self.works.get(index as usize)?.owner;
+        let stays = owner.filter(|(place, begun)| {
+            *begun < fields.per_owner && self.engine.is_present(*place)
+        });
+        let (place, begun) = match stays {
+            Some(owner) => owner,
+            None => (self.anybody(draw)?, 0),
+        };
+        self.works.get_mut(index as usize)?.owner = Some((place, begun + 1));
+        Some(place)
     }
 
     fn perform(&mut self, place: Place, kind: WorkKind, number: u64, wish: &Wish) {
@@ -440,11 +459,14 @@ impl<'a, N: Network + 'static> Run<'a, N> {
 
     /// Announced once, or by an owner that leaves.
     fn after_storing(&mut self, place: Place, operation: &Operation) {
-        let leaves = self
-            .scenario
-            .workload
-            .iter()
-            .any(|work| work.kind == operation.kind && work.owner_leaves);
+        let mut works = self.works.iter().zip(&self.scenario.workload);
+        // Of several values the last that was begun is, for this, the last that was stored.
+        let leaves = works.any(|(work, fields)| {
+            let is_at_it = work
+                .owner
+                .is_some_and(|(owner, begun)| owner == place && begun < fields.per_owner);
+            fields.kind == operation.kind && fields.owner_leaves && !is_at_it
+        });
         if operation.kind == WorkKind::Announce {
             let mine: Vec<_> = self
                 .recorder

@@ -259,6 +259,9 @@ pub struct Workload {
     /// Whether an owner leaves for good once the value is stored.
     #[serde(default)]
     pub owner_leaves: bool,
+    /// How many values one owner that leaves stores before; each has an owner of its own if 1.
+    #[serde(default = "one")]
+    pub per_owner: u64,
 }
 
 const fn many() -> u64 {

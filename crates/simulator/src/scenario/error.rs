@@ -157,6 +157,9 @@ fn validate_parts(scenario: &Scenario) -> Option<(&'static str, String)> {
         if work.value_bytes > 900 && matches!(work.kind, WorkKind::Put | WorkKind::Get) {
             return Some(("value_bytes", "values may have 900 bytes at most".into()));
         }
+        if work.per_owner == 0 {
+            return Some(("per_owner", "an owner stores nothing: take 1 or more".into()));
+        }
         if work.keys == 0 {
             return Some(("keys", "keys = 0 leaves nothing to ask for: take 1 or more".into()));
         }
