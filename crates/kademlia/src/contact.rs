@@ -208,6 +208,16 @@ impl Rtt {
         Self { smoothed: measured, deviation: measured / 2 }
     }
 
+    /// After `times` measurements that were all the same.
+    pub fn steady(measured: Duration, times: u32) -> Self {
+        let mut rtt = Self::new(measured);
+        for _ in 1..times {
+            // Without an error only the deviation changes.
+            rtt.deviation -= rtt.deviation / 4;
+        }
+        rtt
+    }
+
     /// Takes in a further measurement (RFC 6298, 2.3: α = 1/8, β = 1/4).
     pub fn observe(&mut self, measured: Duration) {
         let measured = Self::units(measured);

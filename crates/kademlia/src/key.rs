@@ -33,9 +33,8 @@ impl Key {
     /// A key whose leading bytes are `id`; the rest is zero. Bytes beyond the 32nd are ignored.
     pub fn from_id(id: &[u8]) -> Self {
         let mut bytes = [0; Self::BYTES];
-        for (to, from) in bytes.iter_mut().zip(id) {
-            *to = *from;
-        }
+        let (head, _) = bytes.split_at_mut(id.len().min(Self::BYTES));
+        head.copy_from_slice(id.get(..head.len()).unwrap_or_default());
         Self(bytes)
     }
 
@@ -63,30 +62,38 @@ impl Key {
     /// The leading `N` bytes: the identifier of a network with shorter ids. `N` is at most 32.
     pub fn id<const N: usize>(&self) -> [u8; N] {
         const { assert!(N <= Self::BYTES) };
-        let mut id = [0; N];
-        for (to, from) in id.iter_mut().zip(self.0) {
-            *to = from;
-        }
-        id
+        self.0.first_chunk().copied().unwrap_or([0; N])
     }
 
     /// The distance between two keys.
+    #[inline]
     pub fn distance(&self, other: &Self) -> Distance {
         let (a, b) = (self.words(), other.words());
         Distance([a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]])
     }
 
+    /// The leading 64 bits of the distance between two keys: what differs in it is nearly always
+    /// enough to compare distances by.
+    #[inline]
+    pub fn distance_head(&self, other: &Self) -> u64 {
+        self.first_word() ^ other.first_word()
+    }
+
     /// Which of two keys is closer to this one: `Less` if it is `a`. As their distances compare, at
     /// less cost: nearly always the first words tell.
+    #[inline]
     pub fn nearer(&self, a: &Self, b: &Self) -> Ordering {
-        let me = self.first_word();
-        let by_first = (me ^ a.first_word()).cmp(&(me ^ b.first_word()));
-        by_first.then_with(|| self.distance(a).cmp(&self.distance(b)))
+        let by_head = self.distance_head(a).cmp(&self.distance_head(b));
+        by_head.then_with(|| self.distance(a).cmp(&self.distance(b)))
     }
 
     /// How many leading bits two keys share, 0 to 256.
+    #[inline]
     pub fn shared_prefix(&self, other: &Self) -> u32 {
-        self.distance(other).leading_zeros()
+        match self.distance_head(other) {
+            0 => self.distance(other).leading_zeros(),
+            head => head.leading_zeros(),
+        }
     }
 
     /// The bit at `index`, counted from the most significant; false beyond the last.
@@ -115,11 +122,12 @@ impl Key {
         Self(bytes)
     }
 
+    #[inline]
     fn first_word(&self) -> u64 {
-        let [word, ..] = self.words();
-        word
+        self.0.first_chunk().map_or(0, |word| u64::from_be_bytes(*word))
     }
 
+    #[inline]
     fn words(&self) -> [u64; 4] {
         let mut words = [0; 4];
         let (chunks, _) = self.0.as_chunks::<8>();

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod contact;
+pub mod flat;
 pub mod key;
 pub mod limit;
 pub mod lookup;

@@ -46,18 +46,26 @@ pub struct LookupStats {
 pub struct Lookup<A> {
     target: Key,
     settings: LookupSettings,
-    /// In ascending distance from the target.
-    candidates: Vec<Candidate<A>>,
-    /// The subnet marks of all candidates, in no order.
+    /// In ascending distance from the target. Apart from the contacts, because they are searched,
+    /// counted and shifted with every answer: four to a cache line.
+    candidates: Vec<Candidate>,
+    /// The contacts of the candidates, each in its slot.
+    contacts: Vec<Contact<A>>,
+    /// Their subnet marks.
     marks: Vec<u16>,
+    /// Candidates that are being asked, on all paths.
+    asked: usize,
     /// Bare addresses that were asked and may yet introduce us.
     introductions: usize,
     stats: LookupStats,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Candidate<A> {
-    contact: Contact<A>,
+struct Candidate {
+    /// The head of its distance from the target.
+    distance: u64,
+    /// Where its contact is.
+    slot: u16,
     state: State,
     path: u8,
     hop: u8,
@@ -77,6 +85,14 @@ enum State {
     Failed,
 }
 
+impl State {
+    /// Whether the candidate is one of those that decide whether a path has converged, if it is
+    /// close enough.
+    const fn is_deciding(self) -> bool {
+        matches!(self, Self::Fresh | Self::Asked | Self::Answered)
+    }
+}
+
 impl<A: Address> Lookup<A> {
     /// Candidates remembered; the farthest not yet asked are forgotten. Many times what an honest
     /// lookup meets, so that liars cannot make us remember more.
@@ -92,8 +108,16 @@ impl<A: Address> Lookup<A> {
     ) -> Self {
         let stats = LookupStats::default();
         let usual = Self::USUAL_CANDIDATES;
-        let (candidates, marks) = (Vec::with_capacity(usual), Vec::with_capacity(usual));
-        let mut lookup = Self { target, settings, candidates, marks, introductions: 0, stats };
+        let mut lookup = Self {
+            target,
+            settings,
+            candidates: Vec::with_capacity(usual),
+            contacts: Vec::with_capacity(usual),
+            marks: Vec::with_capacity(usual),
+            asked: 0,
+            introductions: 0,
+            stats,
+        };
         for (contact, path) in seeds.into_iter().zip((0..settings.paths.max(1)).cycle()) {
             lookup.add(contact, path, 1);
         }
@@ -112,22 +136,23 @@ impl<A: Address> Lookup<A> {
 
     /// The contact to ask next, if one should be asked now. Call until `None`.
     pub fn next_contact(&mut self) -> Option<Contact<A>> {
-        let path = (0..self.settings.paths.max(1)).find_map(|path| self.next_on(path))?;
-        let candidate = self.candidates.get_mut(path)?;
-        candidate.state = State::Asked;
+        let at = (0..self.settings.paths.max(1)).find_map(|path| self.next_on(path))?;
+        self.set(at, State::Asked);
         self.stats.asked += 1;
-        Some(candidate.contact)
+        self.candidates.get(at).and_then(|candidate| self.contact(candidate)).copied()
     }
 
     /// Reads the closest candidates: see [`Table::touch`](crate::table::Table::touch).
     pub fn touch(&self) -> u64 {
-        let closest = self.candidates.iter().take(2 * self.settings.closest);
-        closest.map(|candidate| u64::from(candidate.hop)).sum()
+        let candidates = self.candidates.iter().step_by(4);
+        let free = self.contacts.last().map_or(0, |contact| contact.address.port());
+        let marks = self.marks.first().copied().unwrap_or(0);
+        candidates.fold(u64::from(free ^ marks), |sum, candidate| sum ^ candidate.distance)
     }
 
     /// Whether a candidate has this address.
     pub fn knows_address(&self, address: A) -> bool {
-        self.candidates.iter().any(|candidate| candidate.contact.address == address)
+        self.contacts.iter().any(|contact| contact.address == address)
     }
 
     /// A bare address, whose id is unknown, is being asked.
@@ -140,12 +165,9 @@ impl<A: Address> Lookup<A> {
     pub fn introduced(&mut self, by: Contact<A>, contacts: impl IntoIterator<Item = Contact<A>>) {
         self.introductions = self.introductions.saturating_sub(1);
         self.stats.answered += 1;
-        if self.candidate_mut(&by).is_none() {
-            self.add(by, 0, 0);
-        }
         // Another may have named it meanwhile: it need not be asked again.
-        if let Some(candidate) = self.candidate_mut(&by) {
-            candidate.state = State::Answered;
+        if let Some(at) = self.find(&by).or_else(|| self.add(by, 0, 0)) {
+            self.set(at, State::Answered);
         }
         let paths = (0..self.settings.paths.max(1)).cycle();
         for (contact, path) in contacts.into_iter().take(self.settings.per_answer).zip(paths) {
@@ -165,14 +187,16 @@ impl<A: Address> Lookup<A> {
         contact: &Contact<A>,
         contacts: impl IntoIterator<Item = Contact<A>>,
     ) {
-        let Some(candidate) = self.candidate_mut(contact) else { return };
-        match candidate.state {
+        let Some((at, Candidate { state, path, hop, .. })) = self.candidate(contact) else {
+            return;
+        };
+        match state {
             State::Fresh | State::Answered => return,
             State::Asked | State::Slow | State::Doubtful | State::Failed => {}
         }
-        let was_failed = candidate.state == State::Failed;
-        candidate.state = State::Answered;
-        let (path, hop) = (candidate.path, candidate.hop.saturating_add(1));
+        let was_failed = state == State::Failed;
+        self.set(at, State::Answered);
+        let hop = hop.saturating_add(1);
         self.stats.answered += 1;
         self.stats.failed -= u32::from(was_failed);
         for contact in contacts.into_iter().take(self.settings.per_answer) {
@@ -188,17 +212,15 @@ impl<A: Address> Lookup<A> {
         by: Contact<A>,
         contacts: impl IntoIterator<Item = Contact<A>>,
     ) {
-        let Some(Candidate { state, path, hop, .. }) = self.candidate_mut(asked).copied() else {
+        let Some((at, Candidate { state, path, hop, .. })) = self.candidate(asked) else {
             return;
         };
         if matches!(state, State::Fresh | State::Answered) {
             return;
         }
-        self.candidates.retain(|candidate| candidate.contact != *asked);
-        self.unmark(asked.address);
-        let renamed = self.add(by, path, hop).and_then(|at| self.candidates.get_mut(at));
-        if let Some(renamed) = renamed {
-            renamed.state = state;
+        self.remove_at(at);
+        if let Some(renamed) = self.add(by, path, hop) {
+            self.set(renamed, state);
             self.answered(&by, contacts);
         } else {
             self.stats.failed += u32::from(state != State::Failed);
@@ -207,28 +229,26 @@ impl<A: Address> Lookup<A> {
 
     /// A contact takes longer than expected: another may be asked in its stead.
     pub fn slow(&mut self, contact: &Contact<A>) {
-        if let Some(candidate) = self.candidate_mut(contact)
-            && candidate.state == State::Asked
-        {
-            candidate.state = State::Slow;
+        if let Some((at, Candidate { state: State::Asked, .. })) = self.candidate(contact) {
+            self.set(at, State::Slow);
         }
     }
 
     /// A contact takes so much longer that the lookup may end without it.
     pub fn doubtful(&mut self, contact: &Contact<A>) {
-        if let Some(candidate) = self.candidate_mut(contact)
+        if let Some((at, candidate)) = self.candidate(contact)
             && matches!(candidate.state, State::Asked | State::Slow)
         {
-            candidate.state = State::Doubtful;
+            self.set(at, State::Doubtful);
         }
     }
 
     /// A contact did not answer, or is not who we were told it is.
     pub fn failed(&mut self, contact: &Contact<A>) {
-        if let Some(candidate) = self.candidate_mut(contact)
+        if let Some((at, candidate)) = self.candidate(contact)
             && matches!(candidate.state, State::Asked | State::Slow | State::Doubtful)
         {
-            candidate.state = State::Failed;
+            self.set(at, State::Failed);
             self.stats.failed += 1;
         }
     }
@@ -242,7 +262,7 @@ impl<A: Address> Lookup<A> {
 
     /// The closest contacts that answered, closest first, at most k.
     pub fn closest(&self) -> Vec<Contact<A>> {
-        self.answers().take(self.settings.closest).map(|candidate| candidate.contact).collect()
+        self.answered_contacts().take(self.settings.closest).collect()
     }
 
     /// Steps from our own contacts to the closest one that answered: 1 if it was one of ours.
@@ -252,33 +272,30 @@ impl<A: Address> Lookup<A> {
 
     /// All contacts that answered, closest first: more than k.
     pub fn answered_contacts(&self) -> impl Iterator<Item = Contact<A>> {
-        self.answers().map(|candidate| candidate.contact)
+        let slots = self.answers().map(|candidate| usize::from(candidate.slot));
+        slots.filter_map(|slot| self.contacts.get(slot)).copied()
     }
 
-    fn answers(&self) -> impl Iterator<Item = &Candidate<A>> {
+    fn answers(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.state == State::Answered)
     }
 
-    fn on_path(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate<A>)> {
+    fn on_path(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate)> {
         self.candidates.iter().enumerate().filter(move |(_, candidate)| candidate.path == path)
     }
 
-    /// Those that decide whether a path has converged: its k closest that neither failed nor keep
-    /// us waiting.
-    fn deciding(&self, path: u8) -> impl Iterator<Item = (usize, &Candidate<A>)> {
-        self.on_path(path)
-            .filter(|(_, candidate)| {
-                matches!(candidate.state, State::Fresh | State::Asked | State::Answered)
-            })
-            .take(self.settings.closest)
-    }
-
+    /// The closest on a path that was not asked, if it is among those that decide whether the path
+    /// has converged: the k closest that neither failed nor keep us waiting. `None` too if enough
+    /// are being asked.
     fn next_on(&self, path: u8) -> Option<usize> {
-        let asked = |(_, candidate): &(usize, &Candidate<A>)| candidate.state == State::Asked;
-        if self.on_path(path).filter(asked).count() >= self.settings.parallelism {
+        let LookupSettings { parallelism, closest, paths, .. } = self.settings;
+        let asked = |(_, candidate): &(usize, &Candidate)| candidate.state == State::Asked;
+        let enough_in_all = self.asked >= parallelism;
+        if enough_in_all && (paths <= 1 || self.on_path(path).filter(asked).count() >= parallelism)
+        {
             return None;
         }
-        let mut deciding = self.deciding(path);
+        let mut deciding = self.on_path(path).filter(|(_, c)| c.state.is_deciding()).take(closest);
         deciding.find(|(_, candidate)| candidate.state == State::Fresh).map(|(at, _)| at)
     }
 
@@ -299,24 +316,50 @@ impl<A: Address> Lookup<A> {
         slow == 0 && doubtful == 0
     }
 
-    fn candidate_mut(&mut self, contact: &Contact<A>) -> Option<&mut Candidate<A>> {
+    /// A contact as a candidate, and where it stands.
+    fn candidate(&self, contact: &Contact<A>) -> Option<(usize, Candidate)> {
+        let at = self.find(contact)?;
+        Some((at, *self.candidates.get(at)?))
+    }
+
+    fn set(&mut self, at: usize, state: State) {
+        if let Some(candidate) = self.candidates.get_mut(at) {
+            self.asked -= usize::from(candidate.state == State::Asked);
+            self.asked += usize::from(state == State::Asked);
+            candidate.state = state;
+        }
+    }
+
+    /// Where a contact stands.
+    fn find(&self, contact: &Contact<A>) -> Option<usize> {
         let at = self.place_of(&contact.key);
-        let same_key =
-            self.candidates.iter_mut().skip(at).take_while(|c| c.contact.key == contact.key);
-        same_key.into_iter().find(|candidate| candidate.contact == *contact)
+        let further = self.candidates.iter().skip(at).map(|other| self.contact(other));
+        let mut same_key = further.take_while(|other| other.is_some_and(|c| c.key == contact.key));
+        same_key.position(|other| other == Some(contact)).map(|further| at + further)
+    }
+
+    fn contact(&self, candidate: &Candidate) -> Option<&Contact<A>> {
+        self.contacts.get(usize::from(candidate.slot))
     }
 
     /// How many candidates are closer to the target than this key.
     fn place_of(&self, key: &Key) -> usize {
-        let closer = |c: &Candidate<A>| self.target.nearer(&c.contact.key, key).is_lt();
-        self.candidates.partition_point(closer)
+        let distance = self.target.distance_head(key);
+        let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
+        let alike = self.candidates.iter().skip(at).take_while(|c| c.distance == distance);
+        let closer = |c: &&Candidate| {
+            self.contact(c).is_some_and(|other| self.target.nearer(&other.key, key).is_lt())
+        };
+        at + alike.take_while(closer).count()
     }
 
     /// Adds a candidate unless it is known or a limit speaks against it; returns where it stands.
     fn add(&mut self, contact: Contact<A>, path: u8, hop: u8) -> Option<usize> {
-        let at = self.place_of(&contact.key);
+        let (distance, at) = (self.target.distance_head(&contact.key), self.place_of(&contact.key));
         // Most contacts are named again and again.
-        let is_known = self.candidates.get(at).is_some_and(|known| known.contact == contact);
+        let is_known = self.candidates.get(at).is_some_and(|known| {
+            known.distance == distance && self.contact(known) == Some(&contact)
+        });
         if is_known || !contact.address.is_usable() || self.is_crowded(&contact) {
             return None;
         }
@@ -326,19 +369,25 @@ impl<A: Address> Lookup<A> {
             if last < at {
                 return None;
             }
-            let forgotten = self.candidates.remove(last);
-            self.unmark(forgotten.contact.address);
+            self.remove_at(last);
         }
         let state = State::Fresh;
+        let slot = u16::try_from(self.contacts.len()).unwrap_or(u16::MAX);
+        self.contacts.push(contact);
         self.marks.push(contact.address.subnet_mark());
-        self.candidates.insert(at, Candidate { contact, state, path, hop });
+        self.candidates.insert(at, Candidate { distance, slot, state, path, hop });
         Some(at)
     }
 
-    fn unmark(&mut self, address: A) {
-        let mark = address.subnet_mark();
-        if let Some(at) = self.marks.iter().position(|other| *other == mark) {
-            self.marks.swap_remove(at);
+    /// Takes a candidate out. The contact in the last slot moves to its slot.
+    fn remove_at(&mut self, at: usize) {
+        let Candidate { slot, state, .. } = self.candidates.remove(at);
+        self.asked -= usize::from(state == State::Asked);
+        self.contacts.swap_remove(usize::from(slot));
+        self.marks.swap_remove(usize::from(slot));
+        let moved = self.contacts.len();
+        if let Some(moved) = self.candidates.iter_mut().find(|c| usize::from(c.slot) == moved) {
+            moved.slot = slot;
         }
     }
 
@@ -348,14 +397,14 @@ impl<A: Address> Lookup<A> {
             return false;
         }
         if address.is_local() {
-            return self.candidates.iter().any(|c| c.contact.address == address);
+            return self.knows_address(address);
         }
         let (host, subnet) = (address.host(), address.subnet());
         let (mut same_host, mut same_subnet) = (0, 0);
-        for candidate in &self.candidates {
-            if candidate.contact.address.subnet() == subnet {
+        for other in self.contacts.iter().map(|contact| contact.address) {
+            if other.subnet() == subnet {
                 same_subnet += 1;
-                same_host += usize::from(candidate.contact.address.host() == host);
+                same_host += usize::from(other.host() == host);
             }
         }
         same_host >= self.settings.per_host || same_subnet >= self.settings.per_subnet

@@ -15,10 +15,11 @@ mod upkeep;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::contact::{Address, Contact};
+use crate::flat::FlatMap;
 use crate::key::Key;
 use crate::lookup::{Lookup, LookupSettings};
 use crate::protocol::Moment;
@@ -121,22 +122,23 @@ pub enum OverlayEvent<A> {
 
 /// The contacts, requests and lookups of one node in one address family.
 #[derive(Debug)]
+#[repr(C)] // What each turn reads comes first: among many nodes a turn waits for each cache line.
 pub struct Overlay<A> {
-    settings: OverlaySettings,
     table: Table<A>,
     requests: Requests<A, Purpose>,
-    lookups: BTreeMap<LookupId, Lookup<A>>,
+    lookups: FlatMap<LookupId, Lookup<A>>,
     /// Lookups that may have somebody to ask, or be done.
-    stirred: BTreeSet<LookupId>,
-    next_lookup: u64,
-    bootstrap: Vec<A>,
-    /// Where others see us: contacts there are ourselves under an earlier id.
-    own_address: Option<A>,
+    stirred: FlatMap<LookupId, ()>,
     asks: VecDeque<Ask<A>>,
     events: VecDeque<OverlayEvent<A>>,
-    size: SizeEstimate,
-    upkeep: Upkeep<A>,
+    /// Where others see us: contacts there are ourselves under an earlier id.
+    own_address: Option<A>,
     sent: u64,
+    upkeep: Upkeep<A>,
+    settings: OverlaySettings,
+    next_lookup: u64,
+    bootstrap: Vec<A>,
+    size: SizeEstimate,
 }
 
 impl<A: Address> Overlay<A> {
@@ -155,8 +157,8 @@ impl<A: Address> Overlay<A> {
             settings,
             table: Table::new(me, settings.table),
             requests: Requests::default(),
-            lookups: BTreeMap::new(),
-            stirred: BTreeSet::new(),
+            lookups: FlatMap::default(),
+            stirred: FlatMap::default(),
             next_lookup: 0,
             bootstrap: Vec::new(),
             own_address: None,
@@ -184,7 +186,7 @@ impl<A: Address> Overlay<A> {
 
     /// Reads what an answer will need besides.
     pub fn touch_lookups(&self) -> u64 {
-        let lookup = self.lookups.first_key_value().map_or(0, |(_, lookup)| lookup.touch());
+        let lookup = self.lookups.first().map_or(0, |(_, lookup)| lookup.touch());
         lookup ^ self.requests.touch()
     }
 
@@ -469,7 +471,7 @@ impl<A: Address> Overlay<A> {
         }
         // With too much under way, lookups wait for answers to make room.
         while self.requests.in_flight() < Self::MAX_IN_FLIGHT_OF_LOOKUPS
-            && let Some(&id) = self.stirred.first()
+            && let Some((&id, ())) = self.stirred.first()
         {
             if let Some(ask) = self.next_step(now, id, rng) {
                 return Some(ask);
@@ -512,7 +514,7 @@ impl<A: Address> Overlay<A> {
             }
         }
         self.lookups.insert(id, lookup);
-        self.stirred.insert(id);
+        self.stirred.insert(id, ());
         Some(id)
     }
 
@@ -604,7 +606,7 @@ impl<A: Address> Overlay<A> {
             Some(asked) if by.key == me => lookup.failed(&asked),
             Some(asked) => lookup.answered_as(&asked, by, contacts),
         }
-        self.stirred.insert(id);
+        self.stirred.insert(id, ());
     }
 
     fn step_failed(&mut self, id: LookupId, request: Request<A, Purpose>) {
@@ -613,7 +615,7 @@ impl<A: Address> Overlay<A> {
             Some(key) => lookup.failed(&Contact { key, address: request.to }),
             None => lookup.introduction_failed(),
         }
-        self.stirred.insert(id);
+        self.stirred.insert(id, ());
     }
 
     /// Tells the lookup that waits for an answer how overdue it is.
@@ -626,7 +628,7 @@ impl<A: Address> Overlay<A> {
             && let Some(lookup) = self.lookups.get_mut(&id)
         {
             tell(lookup, &Contact { key, address: request.to });
-            self.stirred.insert(id);
+            self.stirred.insert(id, ());
         }
     }
 

@@ -10,10 +10,10 @@
 //! [`Requests::expects_silence`].
 
 use rand_core::Rng;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::contact::{Address, Rtt};
+use crate::flat::FlatMap;
 use crate::key::Key;
 use crate::protocol::Moment;
 
@@ -61,8 +61,11 @@ pub enum Overdue<A, T> {
 /// The requests of one node on one address family.
 #[derive(Clone, Debug)]
 pub struct Requests<A, T> {
-    pending: BTreeMap<TransactionId, Pending<A, T>>,
-    deadlines: BTreeSet<(Moment, TransactionId)>,
+    /// In no order.
+    pending: Vec<Pending<A, T>>,
+    /// Where each of them is.
+    places: FlatMap<TransactionId, u32>,
+    deadlines: FlatMap<(Moment, TransactionId), ()>,
     /// Requests that have not expired.
     in_flight: usize,
     strangers: Strangers,
@@ -70,6 +73,7 @@ pub struct Requests<A, T> {
 
 #[derive(Clone, Debug)]
 struct Pending<A, T> {
+    id: TransactionId,
     request: Request<A, T>,
     stage: Stage,
     deadline: Moment,
@@ -86,8 +90,9 @@ enum Stage {
 impl<A: Address, T: Copy> Default for Requests<A, T> {
     fn default() -> Self {
         Self {
-            pending: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            pending: Vec::new(),
+            places: FlatMap::default(),
+            deadlines: FlatMap::default(),
             in_flight: 0,
             strangers: Strangers::NEW,
         }
@@ -125,16 +130,16 @@ impl<A: Address, T: Copy> Requests<A, T> {
         }
         let id = loop {
             let id = TransactionId(rng.next_u32());
-            if !self.pending.contains_key(&id) {
+            if !self.places.contains_key(&id) {
                 break id;
             }
         };
         let expected = rtt.map_or_else(|| self.strangers.expected(), |rtt| rtt.overdue());
         let slow_after = expected.clamp(Self::SLOW_MIN, Self::SLOW_MAX);
         let deadline = request.sent + slow_after;
-        self.deadlines.insert((deadline, id));
-        self.pending
-            .insert(id, Pending { request, stage: Stage::Waiting { slow_after }, deadline });
+        self.deadlines.insert((deadline, id), ());
+        self.places.insert(id, u32::try_from(self.pending.len()).unwrap_or(u32::MAX));
+        self.pending.push(Pending { id, request, stage: Stage::Waiting { slow_after }, deadline });
         self.in_flight += 1;
         Some(id)
     }
@@ -142,10 +147,11 @@ impl<A: Address, T: Copy> Requests<A, T> {
     /// Takes in an answer. `None`: it answers nothing we asked `from`; it was forged, doubled, or
     /// came too late.
     pub fn answered(&mut self, now: Moment, id: TransactionId, from: A) -> Option<Answered<A, T>> {
-        if self.pending.get(&id)?.request.to != from {
+        let place = *self.places.get(&id)?;
+        if self.pending.get(place as usize)?.request.to != from {
             return None;
         }
-        let pending = self.pending.remove(&id)?;
+        let pending = self.take(id)?;
         self.deadlines.remove(&(pending.deadline, id));
         let late = pending.stage == Stage::Expired;
         self.in_flight -= usize::from(!late);
@@ -158,14 +164,16 @@ impl<A: Address, T: Copy> Requests<A, T> {
     /// The next deadline that has passed. Call until `None`.
     pub fn poll_overdue(&mut self, now: Moment) -> Option<Overdue<A, T>> {
         loop {
-            let (deadline, id) = *self.deadlines.first().filter(|(due, _)| *due <= now)?;
+            let (&(deadline, id), ()) =
+                self.deadlines.first().filter(|((due, _), ())| *due <= now)?;
             self.deadlines.remove(&(deadline, id));
-            let pending = self.pending.get_mut(&id)?;
+            let place = *self.places.get(&id)?;
+            let pending = self.pending.get_mut(place as usize)?;
             match pending.stage {
                 Stage::Waiting { slow_after } => {
                     pending.stage = Stage::Slow { slow_after };
                     pending.deadline = pending.request.sent + slow_after * Self::DOUBTFUL_FACTOR;
-                    self.deadlines.insert((pending.deadline, id));
+                    self.deadlines.insert((pending.deadline, id), ());
                     return Some(Overdue::Slow(pending.request));
                 }
                 Stage::Slow { slow_after } => {
@@ -173,33 +181,47 @@ impl<A: Address, T: Copy> Requests<A, T> {
                     pending.stage = Stage::Doubtful;
                     pending.deadline =
                         pending.request.sent + wait.clamp(Self::EXPIRE_MIN, Self::EXPIRE_MAX);
-                    self.deadlines.insert((pending.deadline, id));
+                    self.deadlines.insert((pending.deadline, id), ());
                     self.strangers.silent(true);
                     return Some(Overdue::Doubtful(pending.request));
                 }
                 Stage::Doubtful => {
                     pending.stage = Stage::Expired;
                     pending.deadline = deadline + Self::GRACE;
-                    self.deadlines.insert((pending.deadline, id));
+                    self.deadlines.insert((pending.deadline, id), ());
                     self.in_flight -= 1;
                     return Some(Overdue::Expired(pending.request));
                 }
                 Stage::Expired => {
-                    self.pending.remove(&id);
+                    self.take(id);
                 }
             }
         }
     }
 
+    /// Forgets a request. The last one moves to its place.
+    fn take(&mut self, id: TransactionId) -> Option<Pending<A, T>> {
+        let place = self.places.remove(&id)?;
+        if place as usize >= self.pending.len() {
+            return None;
+        }
+        let taken = self.pending.swap_remove(place as usize);
+        if let Some(moved) = self.pending.get(place as usize) {
+            self.places.insert(moved.id, place);
+        }
+        Some(taken)
+    }
+
     /// When [`Requests::poll_overdue`] has something to tell.
     pub fn next_timeout(&self) -> Option<Moment> {
-        self.deadlines.first().map(|(due, _)| *due)
+        self.deadlines.first().map(|((due, _), ())| *due)
     }
 
     /// Reads what an answer will need: see [`Table::touch`](crate::table::Table::touch).
     pub fn touch(&self) -> u64 {
-        let pending = self.pending.last_key_value().map_or(0, |(id, _)| u64::from(id.0));
-        pending ^ self.next_timeout().map_or(0, Moment::as_micros)
+        let pending = self.pending.iter().fold(0, |sum, pending| sum ^ pending.id.0);
+        let place = self.places.first().map_or(0, |(_, place)| *place);
+        u64::from(pending ^ place) ^ self.next_timeout().map_or(0, Moment::as_micros)
     }
 
     /// Whether of late so many requests met silence that one that is slow is likely to as well.
@@ -214,7 +236,7 @@ impl<A: Address, T: Copy> Requests<A, T> {
 
     /// The requests that have not been answered, expired ones included.
     pub fn pending(&self) -> impl Iterator<Item = &Request<A, T>> {
-        self.pending.values().map(|pending| &pending.request)
+        self.pending.iter().map(|pending| &pending.request)
     }
 }
 

@@ -13,13 +13,18 @@
 //! - One contact a host, few a subnet, except for local addresses. Many ids from one place get few
 //!   places.
 
-use arrayvec::ArrayVec;
-use core::cmp::Reverse;
+mod bucket;
+mod marks;
+
+/// What [`Table::closest`] returns.
+pub use arrayvec::ArrayVec;
 use std::time::Duration;
 
-use crate::contact::{Address, Contact, Rtt, Standing, is_among};
+use crate::contact::{Address, Contact, Rtt, Standing};
 use crate::key::{Distance, Key};
 use crate::protocol::Moment;
+use bucket::Bucket;
+use marks::Marks;
 
 /// The shape of a table and its limits.
 #[derive(Clone, Copy, Debug)]
@@ -95,32 +100,20 @@ pub struct Census {
 
 /// The contacts of one node.
 #[derive(Clone, Debug)]
+#[repr(C)] // What each turn reads comes first.
 pub struct Table<A> {
     me: Key,
-    settings: TableSettings,
     buckets: Vec<Bucket<A>>,
-    /// The subnet marks of all contacts here, and of some that have gone: an address whose mark is
-    /// not among them shares its subnet with nobody here. A table of a node that was up for long
-    /// fills 200 cache lines, its marks seven.
-    marks: Vec<u16>,
-}
-
-#[derive(Clone, Debug)]
-struct Bucket<A> {
-    live: Vec<Member<A>>,
-    spare: Vec<Member<A>>,
-}
-
-impl<A> Default for Bucket<A> {
-    fn default() -> Self {
-        Self { live: Vec::new(), spare: Vec::new() }
-    }
+    /// The subnets of all contacts here, and of some that have gone. A table of a node that was up
+    /// for long fills 200 cache lines, and of its marks one is read.
+    marks: Marks,
+    settings: TableSettings,
 }
 
 impl<A: Address> Table<A> {
     /// An empty table around our own id.
     pub fn new(me: Key, settings: TableSettings) -> Self {
-        Self { me, settings, buckets: Vec::new(), marks: Vec::new() }
+        Self { me, settings, buckets: Vec::new(), marks: Marks::default() }
     }
 
     /// Our own id.
@@ -148,8 +141,13 @@ impl<A: Address> Table<A> {
     ) -> Placement {
         if let Some(member) = self.member_mut(&contact.key) {
             if member.contact.address == contact.address {
+                let has_failed = member.standing.failures > 0;
                 member.standing.verified = verified;
                 member.standing.answered(now, rtt);
+                let index = self.index(&contact.key);
+                if let Some(bucket) = self.buckets.get_mut(index).filter(|_| has_failed) {
+                    bucket.look_for_failures();
+                }
                 return Placement::Known;
             }
             // The id answers from elsewhere: a moved node if the old place is silent, else an
@@ -178,23 +176,27 @@ impl<A: Address> Table<A> {
     /// no more memory than they need if their contacts come one after the other.
     pub fn seat(&mut self, members: &[Member<A>]) {
         let TableSettings { bucket_size, spares, .. } = self.settings;
-        let others = members.iter().filter(|member| member.contact.key != self.me);
-        let count = others.map(|member| self.index(&member.contact.key) + 1).max().unwrap_or(0);
-        self.buckets.reserve_exact(count.saturating_sub(self.buckets.len()));
-        self.buckets.resize_with(count.max(self.buckets.len()), Bucket::default);
-        self.marks.reserve_exact(members.len() + Self::MARKS_AHEAD);
-        self.marks.extend(members.iter().map(|member| member.contact.address.subnet_mark()));
-        let me = self.me;
-        let bucket_of = |member: &Member<A>| me.shared_prefix(&member.contact.key);
-        for group in members.chunk_by(|a, b| bucket_of(a) == bucket_of(b)) {
-            let index = group.first().map(bucket_of);
-            let bucket = index.and_then(|index| self.buckets.get_mut(index as usize));
-            let Some(bucket) = bucket else { continue };
+        let known = self.buckets.iter().flat_map(Bucket::all);
+        let mut marks = Marks::with_room(known.clone().count() + members.len() + Self::MARKS_AHEAD);
+        known.chain(members).for_each(|member| marks.add(member.contact.address.subnet()));
+        self.marks = marks;
+        let mut rest = members;
+        let deepest = members.last().map_or(0, |member| self.index(&member.contact.key) + 1);
+        self.buckets.reserve_exact(deepest.saturating_sub(self.buckets.len()));
+        while let Some(index) = rest.first().map(|member| self.index(&member.contact.key)) {
+            let is_here = |member: &&Member<A>| self.index(&member.contact.key) == index;
+            let (group, others) = rest.split_at(rest.iter().take_while(is_here).count());
+            rest = others;
+            if self.buckets.len() <= index && index < Key::BITS as usize {
+                self.buckets.resize_with(index + 1, Bucket::default);
+            }
+            let Some(bucket) = self.buckets.get_mut(index) else { continue };
             let room = bucket_size.saturating_sub(bucket.live.len()).min(group.len());
-            let (live, rest) = group.split_at(room);
+            let (live, waiting) = group.split_at(room);
             bucket.live.extend_from_slice(live);
             let room = spares.saturating_sub(bucket.spare.len());
-            bucket.spare.extend_from_slice(rest.get(..room).unwrap_or(rest));
+            bucket.spare.extend_from_slice(waiting.get(..room).unwrap_or(waiting));
+            bucket.look_for_failures();
         }
     }
 
@@ -228,6 +230,7 @@ impl<A: Address> Table<A> {
             return;
         };
         member.standing.failed();
+        bucket.may_fail = true;
         let failures = member.standing.failures;
         if failures < until_bad {
             return;
@@ -236,6 +239,7 @@ impl<A: Address> Table<A> {
             if let Some(member) = bucket.live.get_mut(at) {
                 *member = spare;
             }
+            bucket.look_for_failures();
         } else if failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR) && !self.is_isolated()
         {
             self.remove(&contact.key);
@@ -271,7 +275,7 @@ impl<A: Address> Table<A> {
         let has_room = self.buckets.get(index).is_none_or(|bucket| {
             bucket.live.len() < self.settings.bucket_size
                 || bucket.spare.len() < self.settings.spares
-                || bucket.live.iter().any(|member| self.is_bad(member))
+                || bucket.may_fail && bucket.live.iter().any(|member| self.is_bad(member))
         });
         has_room && self.member(&contact.key).is_none() && self.within_limits(contact, index)
     }
@@ -281,7 +285,7 @@ impl<A: Address> Table<A> {
     /// Buckets are visited in the order of their distance to the target, so only as many contacts
     /// as are returned get sorted, plus the rest of the last bucket.
     pub fn closest<const N: usize>(&self, target: &Key) -> ArrayVec<Contact<A>, N> {
-        let mut found = ArrayVec::<&Member<A>, N>::new();
+        let mut found = ArrayVec::<(u64, &Member<A>), N>::new();
         for bucket in self.buckets_by_distance(target) {
             if found.is_full() {
                 break;
@@ -292,7 +296,7 @@ impl<A: Address> Table<A> {
                 insert_sorted(&mut found, first, target, member);
             }
         }
-        found.into_iter().map(|member| member.contact).collect()
+        found.into_iter().map(|(_, member)| member.contact).collect()
     }
 
     /// The `count` contacts closest to `target` that are not bad (or are, if nobody answers),
@@ -325,7 +329,7 @@ impl<A: Address> Table<A> {
         let places = |bucket: &Bucket<A>| bucket.live.capacity() + bucket.spare.capacity();
         self.buckets.capacity() * size_of::<Bucket<A>>()
             + self.buckets.iter().map(places).sum::<usize>() * size_of::<Member<A>>()
-            + self.marks.capacity() * size_of::<u16>()
+            + self.marks.heap_bytes()
     }
 
     /// Reads the bucket that `key` belongs to, and makes a meaningless number of it: for the
@@ -335,10 +339,16 @@ impl<A: Address> Table<A> {
         spare ^ self.touch_live(key)
     }
 
-    /// Reads what a query of `asker` about `target` needs.
-    pub fn touch_for_query(&self, asker: &Key, target: &Key) -> u64 {
-        let marks = self.marks.iter().step_by(32).fold(0, |sum, mark| sum ^ u64::from(*mark));
-        marks ^ self.touch_live(target) ^ self.touch_live(asker)
+    /// Reads what a query of `asker` about `target` needs, or an answer of `asker`.
+    pub fn touch_for_query(&self, asker: &Contact<A>, target: &Key) -> u64 {
+        let bucket = self.buckets.get(self.index(&asker.key));
+        let room = bucket.map_or(0, |bucket| bucket.live.len() ^ usize::from(bucket.may_fail));
+        self.touch_mark(asker.address) ^ self.touch_live(target) ^ room as u64
+    }
+
+    /// Reads whether somebody may be at an address.
+    pub fn touch_mark(&self, address: A) -> u64 {
+        self.marks.touch(address.subnet())
     }
 
     fn touch_live(&self, key: &Key) -> u64 {
@@ -457,6 +467,10 @@ impl<A: Address> Table<A> {
             if all().any(|member| self.index(&member.contact.key) != index) {
                 return Err("a contact is in the wrong bucket");
             }
+            let fails = |member: &Member<A>| member.standing.failures > 0;
+            if !bucket.may_fail && bucket.live.iter().any(fails) {
+                return Err("a failing contact goes unnoticed");
+            }
             if !all().all(|member| self.is_marked(member.contact.address)) {
                 return Err("the subnet of a contact is not marked");
             }
@@ -519,20 +533,21 @@ impl<A: Address> Table<A> {
 
     /// Whether somebody here may share the subnet of this address.
     fn is_marked(&self, address: A) -> bool {
-        is_among(address.subnet_mark(), &self.marks)
+        self.marks.may_contain(address.subnet())
     }
 
     /// Marks the subnet of a contact that came in; drops the marks of those that have gone when
     /// they are many.
     fn mark(&mut self, address: A) {
-        if self.marks.len() < self.marks.capacity() {
-            self.marks.push(address.subnet_mark());
+        if self.marks.has_room() {
+            self.marks.add(address.subnet());
             return;
         }
-        let all = self.buckets.iter().flat_map(|bucket| bucket.live.iter().chain(&bucket.spare));
-        let marks: Vec<u16> = all.map(|member| member.contact.address.subnet_mark()).collect();
-        self.marks = Vec::with_capacity(marks.len() + marks.len() / 4 + Self::MARKS_AHEAD);
-        self.marks.extend(marks);
+        let all = self.buckets.iter().flat_map(Bucket::all);
+        let count = all.clone().count();
+        let mut marks = Marks::with_room(count + count / 4 + Self::MARKS_AHEAD);
+        all.for_each(|member| marks.add(member.contact.address.subnet()));
+        self.marks = marks;
     }
 
     /// Room for marks of contacts to come, besides a quarter of those that are there.
@@ -572,90 +587,24 @@ impl<A: Address> Table<A> {
     }
 }
 
-impl<A: Address> Bucket<A> {
-    fn retain(&mut self, keep: impl Fn(&Member<A>) -> bool) {
-        self.live.retain(&keep);
-        self.spare.retain(&keep);
-    }
-
-    fn place(&mut self, member: Member<A>, settings: &TableSettings) -> Placement {
-        if self.live.len() < settings.bucket_size {
-            self.live.push(member);
-            return Placement::Added;
-        }
-        if let Some(loser) = self.loser_against(&member, settings) {
-            let loser = core::mem::replace(loser, member);
-            if loser.standing.failures == 0 {
-                self.reserve(loser, settings);
-            }
-            return Placement::Added;
-        }
-        self.reserve(member, settings);
-        Placement::Spare
-    }
-
-    /// The member of a full bucket that gives way to `newcomer`: a bad one, else one whose id is
-    /// not verified if the newcomer's is, else a young one that takes more than twice as long to
-    /// answer; of these the slowest.
-    fn loser_against(
-        &mut self,
-        newcomer: &Member<A>,
-        settings: &TableSettings,
-    ) -> Option<&mut Member<A>> {
-        let gives_way = |member: &Member<A>| {
-            let standing = &member.standing;
-            let age = standing.last_answer().since(standing.first_answer());
-            standing.failures >= settings.failures_until_bad
-                || newcomer.standing.verified && !standing.verified
-                || age < settings.settled_after
-                    && newcomer.standing.rtt.smoothed() * 2 < standing.rtt.smoothed()
-        };
-        self.live.iter_mut().filter(|member| gives_way(member)).max_by_key(
-            |Member { standing, .. }| {
-                (standing.failures, !standing.verified, standing.rtt.smoothed())
-            },
-        )
-    }
-
-    /// Keeps a contact in reserve; of too many the slowest is forgotten.
-    fn reserve(&mut self, member: Member<A>, settings: &TableSettings) {
-        if self.spare.len() < settings.spares {
-            self.spare.push(member);
-            return;
-        }
-        let slowest = self.spare.iter_mut().max_by_key(|spare| spare.standing.rtt.smoothed());
-        let is_faster =
-            |spare: &&mut Member<A>| member.standing.rtt.smoothed() < spare.standing.rtt.smoothed();
-        if let Some(slowest) = slowest.filter(is_faster) {
-            *slowest = member;
-        }
-    }
-
-    /// The one in reserve that was heard of last, to the minute, and of these the fastest; verified
-    /// ones first.
-    fn take_best_spare(&mut self) -> Option<Member<A>> {
-        let minute = |m: &Member<A>| m.standing.last_seen().as_micros() / 60_000_000;
-        let best = (0..).zip(&self.spare).max_by_key(|(_, m)| {
-            (m.standing.verified, minute(m), Reverse(m.standing.rtt.smoothed()))
-        });
-        best.map(|(at, _)| at).map(|at| self.spare.swap_remove(at))
-    }
-}
-
 fn touch<A>(members: &[Member<A>]) -> u64 {
     members.iter().map(|member| u64::from(member.standing.failures)).sum()
 }
 
-/// Inserts by distance after the first `first` entries; what falls off the end is dropped.
+/// Inserts by distance after the first `first` entries; what falls off the end is dropped. Entries
+/// carry the head of their distance.
 fn insert_sorted<'a, A, const N: usize>(
-    found: &mut ArrayVec<&'a Member<A>, N>,
+    found: &mut ArrayVec<(u64, &'a Member<A>), N>,
     first: usize,
     target: &Key,
     member: &'a Member<A>,
 ) {
+    let head = target.distance_head(&member.contact.key);
     let tail = found.get(first..).unwrap_or_default();
-    let is_closer =
-        |other: &&&Member<A>| target.nearer(&other.contact.key, &member.contact.key).is_lt();
+    let is_closer = |(other_head, other): &&(u64, &Member<A>)| {
+        let by_head = other_head.cmp(&head);
+        by_head.then_with(|| target.nearer(&other.contact.key, &member.contact.key)).is_lt()
+    };
     let at = first + tail.iter().take_while(is_closer).count();
     if at >= N {
         return;
@@ -663,7 +612,7 @@ fn insert_sorted<'a, A, const N: usize>(
     if found.is_full() {
         found.pop();
     }
-    found.insert(at, member);
+    found.insert(at, (head, member));
 }
 
 #[cfg(test)]

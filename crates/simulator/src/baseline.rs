@@ -389,7 +389,6 @@ impl Network for BaselineNetwork {
         let contacts = node.world.links.of(node.me).len();
         NodeStanding {
             contacts,
-            good: contacts,
             values: node.held.len() + node.index.len(),
             operations: node.operations.len(),
             in_flight: node.operations.len(),
@@ -403,14 +402,7 @@ impl Network for BaselineNetwork {
     fn bounds(&self) -> NodeStanding {
         let contacts = self.ids.len();
         let any = usize::MAX;
-        NodeStanding {
-            contacts,
-            good: contacts,
-            values: any,
-            operations: any,
-            in_flight: any,
-            bytes: any,
-        }
+        NodeStanding { contacts, values: any, operations: any, in_flight: any, bytes: any }
     }
 
     fn keepers(&self, target: &Id) -> Vec<Place> {

@@ -35,10 +35,11 @@ pub trait Births<P: Protocol> {
     fn peer(&self, place: Place) -> P::Peer;
     /// Who is called that.
     fn place(&self, peer: P::Peer) -> Option<Place>;
-    /// Reads what the node will need when it handles a message from `from`, some of it at each
-    /// [`Reading`], so that it is in the processor's cache by then. The number means nothing.
-    fn touch(&self, node: &P, from: Place, message: &[u8], reading: Reading) -> u64 {
-        let _ = (node, from, message, reading);
+    /// Reads what the node will need when it handles a message, which comes with its sender, or a
+    /// timeout: some of it at each [`Reading`], so that it is in the processor's cache by then. The
+    /// number means nothing.
+    fn touch(&self, node: &P, message: Option<(Place, &[u8])>, reading: Reading) -> u64 {
+        let _ = (node, message, reading);
         0
     }
 }
@@ -142,6 +143,8 @@ struct Host<P> {
     node: Option<Box<P>>,
     /// The time, in microseconds, of the wake-up that counts.
     wake: u64,
+    /// When the node wants to be woken: then, or later.
+    due: u64,
     /// What this place has caused so far: half of a sequence number.
     caused: u32,
     state: State,
@@ -259,7 +262,13 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         let first = self.hosts.len();
         self.hosts.reserve_exact(count as usize);
         for _ in 0..count {
-            self.hosts.push(Host { node: None, wake: NEVER, caused: 0, state: State::Asleep });
+            self.hosts.push(Host {
+                node: None,
+                wake: NEVER,
+                due: 0,
+                caused: 0,
+                state: State::Asleep,
+            });
         }
         for place in (0..).skip(first).take(count as usize) {
             if let Some(due) = self.births.first_timeout(place) {
@@ -270,7 +279,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
 
     /// Adds an empty place.
     pub fn add_absent(&mut self) -> Place {
-        self.hosts.push(Host { node: None, wake: NEVER, caused: 0, state: State::Absent });
+        self.hosts.push(Host { node: None, wake: NEVER, due: 0, caused: 0, state: State::Absent });
         u32::try_from(self.hosts.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -280,6 +289,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         if let Some(host) = self.hosts.get_mut(place as usize) {
             host.node = Some(Box::new(node));
             host.state = State::Changed;
+            host.due = due.map_or(NEVER, Moment::as_micros);
         }
         if let Some(due) = due {
             self.arm(place, due);
@@ -383,13 +393,13 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     /// Reads what messages that come soon will need. Each of these reads waits for memory, but all
     /// at once: for another node each, and none needs what another one reads.
     fn look_ahead(&self) {
+        let wake = |place: Place| self.hosts.get(place as usize).map_or(0, |host| host.wake);
         let place = match self.queue.peek(AHEAD_PLACE) {
             Some(What::Message { from, to, buffer }) => {
-                let own = self.hosts.get(*to as usize).map_or(0, |host| host.wake);
                 let there = self.net.touch(*from) ^ self.net.touch(*to);
-                own ^ there ^ self.outlet.slab.message(*buffer).len() as u64
+                wake(*to) ^ there ^ self.outlet.slab.message(*buffer).len() as u64
             }
-            Some(What::Wake(place)) => self.hosts.get(*place as usize).map_or(0, |host| host.wake),
+            Some(What::Wake(place)) => wake(*place),
             Some(What::Control(_)) | None => 0,
         };
         let node = self.read_for(AHEAD_NODE, Reading::Node);
@@ -398,9 +408,21 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     }
 
     fn read_for(&self, ahead: usize, reading: Reading) -> u64 {
-        let Some(What::Message { from, to, buffer }) = self.queue.peek(ahead) else { return 0 };
-        let Some(node) = self.node(*to) else { return 0 };
-        self.births.touch(node, *from, self.outlet.slab.message(*buffer), reading)
+        match self.queue.peek(ahead) {
+            Some(What::Message { from, to, buffer }) => {
+                let message = self.outlet.slab.message(*buffer);
+                let bytes = message.iter().step_by(64).fold(0, |sum, byte| sum ^ u64::from(*byte));
+                let touch = |node| self.births.touch(node, Some((*from, message)), reading);
+                bytes ^ self.node(*to).map_or(0, touch)
+            }
+            Some(What::Wake(place)) => {
+                // Most come before their time, and nobody looks at the node.
+                let host = self.hosts.get(*place as usize).filter(|host| host.due <= host.wake);
+                let node = host.and_then(|host| host.node.as_deref());
+                node.map_or(0, |node| self.births.touch(node, None, reading))
+            }
+            Some(What::Control(_)) | None => 0,
+        }
     }
 
     fn deliver(&mut self, from: Place, to: Place, buffer: u32, observer: &mut impl Observer<P, B>) {
@@ -424,6 +446,14 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
             return;
         }
         host.wake = NEVER;
+        let due = Moment::from_micros(host.due);
+        if due > self.now {
+            // What it waited for came meanwhile.
+            if host.due != NEVER {
+                self.arm(place, due);
+            }
+            return;
+        }
         self.wake_up(place);
         match self.node(place).and_then(Protocol::next_timeout) {
             Some(due) if due > self.now => self.arm(place, due),
@@ -458,6 +488,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
             && self.outlet.events.is_empty()
             && self.outlet.sent.iter().all(|(transmit, _)| Some(transmit.to) == from);
         host.node = Some(node);
+        host.due = due.map_or(NEVER, Moment::as_micros);
         if !only_answered {
             host.state = State::Changed;
         }
@@ -566,6 +597,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
                 && host.state == State::Unchanged
             {
                 host.node = None;
+                host.due = 0;
                 host.state = State::Asleep;
             }
         }

@@ -191,6 +191,14 @@ impl Ids {
         }
     }
 
+    /// Reads what the id and the address of a node are made of, and makes a meaningless number of
+    /// it.
+    pub fn touch(&self, place: Place) -> u64 {
+        let host = self.hosts.get(place as usize).copied().unwrap_or(0);
+        let [first, .., last] = self.sorted.get(place as usize).copied().unwrap_or_default();
+        u64::from(host) ^ u64::from(first) ^ u64::from(last)
+    }
+
     /// The node at an address.
     pub fn place(&self, address: SocketAddr) -> Option<Place> {
         let SocketAddr::V4(address) = address else { return None };

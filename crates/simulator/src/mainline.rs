@@ -59,8 +59,8 @@ mod about {
 }
 
 /// The age from which a contact is settled, and by how much the oldest are older.
-const AGE_MIN: Duration = Duration::from_mins(30);
-const AGE_SPREAD: Duration = Duration::from_mins(150);
+const AGE_MIN_MICROS: u64 = 30 * 60 * 1_000_000;
+const AGE_SPREAD_MICROS: u64 = 150 * 60 * 1_000_000;
 /// When simulations should begin at the earliest, so that contacts can be so old.
 pub const EARLIEST_START: Moment = Moment::from_micros(4 * 3600 * 1_000_000);
 
@@ -137,14 +137,13 @@ impl MainlineNetwork {
     fn member(&self, place: Place, other: Place) -> Member<SocketAddrV4> {
         let pair = mix2(place.into(), other.into());
         let mut draw = Draw::new(self.seed, about::MEMBER, pair);
-        let last = self.birth.start - draw.span(self.birth.silence);
-        let first = last - (AGE_MIN + draw.span(AGE_SPREAD));
+        // In whole microseconds: a million nodes have two hundred million members.
+        let silence = u64::try_from(self.birth.silence.as_micros()).unwrap_or(u64::MAX);
+        let last = self.birth.start.as_micros().saturating_sub(draw.below(silence));
+        let first = last.saturating_sub(AGE_MIN_MICROS + draw.below(AGE_SPREAD_MICROS));
+        let (first, last) = (Moment::from_micros(first), Moment::from_micros(last));
         let measured = self.net.round_trip(place, other);
-        let mut rtt = Rtt::new(measured);
-        for _ in 0..8 {
-            rtt.observe(measured);
-        }
-        let mut standing = Standing::new(first, rtt, true);
+        let mut standing = Standing::new(first, Rtt::steady(measured, 9), true);
         standing.answered(last, None);
         standing.queried(last);
         let contact = Contact { key: self.ids.key(other), address: self.ids.address(other) };
@@ -153,9 +152,7 @@ impl MainlineNetwork {
 
     /// Reads what is needed of a node to know it; the number means nothing.
     fn touch_place(&self, place: Place) -> u64 {
-        let octet = self.ids.key(place).as_bytes().first().copied().unwrap_or(0);
-        let port = self.ids.address(place).port();
-        self.net.touch(place) ^ u64::from(port) ^ u64::from(octet)
+        self.net.touch(place) ^ self.ids.touch(place)
     }
 
     fn places(&self, contacts: &[Contact<SocketAddr>]) -> Vec<Place> {
@@ -192,12 +189,15 @@ impl Births<Resident> for MainlineNetwork {
         self.ids.place(peer)
     }
 
-    fn touch(&self, node: &Resident, from: Place, message: &[u8], reading: Reading) -> u64 {
+    fn touch(&self, node: &Resident, message: Option<(Place, &[u8])>, reading: Reading) -> u64 {
         let Resident::Honest(node) = node else { return 0 };
-        match reading {
-            Reading::Node => node.touch() ^ self.touch_place(from),
-            Reading::Parts => {
-                let from = self.ids.key(from);
+        match (reading, message) {
+            (Reading::Node, message) => {
+                node.touch() ^ message.map_or(0, |(from, _)| self.touch_place(from))
+            }
+            (Reading::Parts, None) => 0,
+            (Reading::Parts, Some((from, message))) => {
+                let from = Contact { key: self.ids.key(from), address: self.ids.address(from) };
                 match asked_target(message) {
                     Some(target) => node.touch_for_query(&from, &target),
                     None => node.touch_for_answer(&from),
@@ -359,15 +359,12 @@ impl Network for MainlineNetwork {
         node.honest().map_or(Ok(()), Node::check_invariants)
     }
 
-    fn standing(&self, node: &Resident, now: Moment) -> NodeStanding {
+    fn standing(&self, node: &Resident, _now: Moment) -> NodeStanding {
         let Some(node) = node.honest() else { return NodeStanding::default() };
-        let status = node.status(now);
-        let census = status.v4.map(|side| side.census).unwrap_or_default();
         NodeStanding {
-            contacts: census.good + census.questionable + census.bad,
-            good: census.good,
-            values: status.items + status.peers,
-            operations: status.operations,
+            contacts: node.contacts_known(),
+            values: node.values_stored(),
+            operations: node.operations_under_way(),
             in_flight: node.requests_in_flight(),
             bytes: node.bytes(),
         }
@@ -380,7 +377,7 @@ impl Network for MainlineNetwork {
         let values = store.items + store.peer_bytes / 6;
         let bytes = contacts * 100 + store.item_bytes + store.peer_bytes + (1 << 20);
         let (operations, in_flight) = (MAX_OPERATIONS, Overlay::<SocketAddrV4>::MAX_IN_FLIGHT);
-        NodeStanding { contacts, good: contacts, values, operations, in_flight, bytes }
+        NodeStanding { contacts, values, operations, in_flight, bytes }
     }
 
     fn keepers(&self, target: &Id) -> Vec<Place> {

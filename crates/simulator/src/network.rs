@@ -127,8 +127,6 @@ pub struct Ending {
 pub struct NodeStanding {
     /// Contacts in its table.
     pub contacts: usize,
-    /// Of these, how many it believes to be there.
-    pub good: usize,
     /// Values it stores.
     pub values: usize,
     /// Operations under way.

@@ -350,10 +350,8 @@ impl Network for PolyNetwork {
 
     fn standing(&self, dweller: &Dweller, now: Moment) -> NodeStanding {
         let status = dweller.node.status(now);
-        let good = status.table.good;
         NodeStanding {
-            contacts: good + status.table.questionable + status.table.bad,
-            good,
+            contacts: status.table.good + status.table.questionable + status.table.bad,
             values: status.shelf.values,
             operations: status.operations,
             in_flight: dweller.node.pending_requests(),
@@ -369,7 +367,6 @@ impl Network for PolyNetwork {
         let bytes = usize::try_from(limits.bytes).unwrap_or(usize::MAX);
         NodeStanding {
             contacts: in_table,
-            good: in_table,
             values: values.unwrap_or(usize::MAX),
             operations: MAX_OPERATIONS,
             // Expired ones that may still be answered count too.

@@ -311,9 +311,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
     fn owner(&mut self, index: u32, draw: &mut Draw) -> Option<Place> {
         let fields = self.scenario.workload.get(index as usize)?;
         let owner = self.works.get(index as usize)?.owner;
-        let stays = owner.filter(|(place, begun)| {
-            *begun < fields.per_owner && self.engine.is_present(*place)
-        });
+        let stays = owner
+            .filter(|(place, begun)| *begun < fields.per_owner && self.engine.is_present(*place));
         let (place, begun) = match stays {
             Some(owner) => owner,
             None => (self.anybody(draw)?, 0),
@@ -462,9 +461,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let mut works = self.works.iter().zip(&self.scenario.workload);
         // Of several values the last that was begun is, for this, the last that was stored.
         let leaves = works.any(|(work, fields)| {
-            let is_at_it = work
-                .owner
-                .is_some_and(|(owner, begun)| owner == place && begun < fields.per_owner);
+            let is_at_it =
+                work.owner.is_some_and(|(owner, begun)| owner == place && begun < fields.per_owner);
             fields.kind == operation.kind && fields.owner_leaves && !is_at_it
         });
         if operation.kind == WorkKind::Announce {

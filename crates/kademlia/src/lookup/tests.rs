@@ -286,7 +286,7 @@ proptest! {
         let seeds = world.table_answer(&me, &target);
         let mut lookup = Lookup::new(target, settings(3), seeds);
         world.run(&mut lookup);
-        let asked: Vec<_> = lookup.answers().map(|candidate| candidate.contact).collect();
+        let asked: Vec<_> = lookup.answered_contacts().collect();
         let distinct: BTreeSet<_> = asked.iter().collect();
         prop_assert_eq!(asked.len(), distinct.len());
     }

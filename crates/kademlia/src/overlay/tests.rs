@@ -4,6 +4,7 @@ use super::upkeep::{MAX_CHECKS, REJOIN_MAX};
 use super::*;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use rand_core::SeedableRng;
+use std::collections::{BTreeMap, BTreeSet};
 
 type A = SocketAddrV4;
 type C = Contact<A>;

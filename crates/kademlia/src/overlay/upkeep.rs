@@ -12,9 +12,8 @@ use crate::protocol::Moment;
 
 /// What keeps the table fresh.
 #[derive(Debug)]
+#[repr(C)] // What each turn reads comes first.
 pub(super) struct Upkeep<A> {
-    /// Contacts being asked for a sign of life, members and newcomers.
-    pub(super) checking: ArrayVec<Contact<A>, { MAX_CHECKS }>,
     /// When a member's silence is overdue next.
     pub(super) check_at: Moment,
     /// When the next round of refreshing begins; `None` before the node has joined.
@@ -29,6 +28,8 @@ pub(super) struct Upkeep<A> {
     pub(super) young_rounds: u32,
     /// Whether a contact has got a place in this round.
     pub(super) has_grown: bool,
+    /// Contacts being asked for a sign of life, members and newcomers.
+    pub(super) checking: ArrayVec<Contact<A>, { MAX_CHECKS }>,
 }
 
 impl<A> Default for Upkeep<A> {

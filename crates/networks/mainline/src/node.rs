@@ -15,10 +15,11 @@ mod rounds;
 mod side;
 mod touch;
 
-use core::net::SocketAddr;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use kademlia::flat::FlatMap;
 use kademlia::limit::{RateLimit, RateLimiter, Refusals};
 use kademlia::lookup::LookupSettings;
 use kademlia::overlay::{LookupId, OverlaySettings};
@@ -34,6 +35,7 @@ use crate::command::{Command, Event, Progress, Quest, Step, Stored};
 use crate::contact::canonical;
 use crate::store::{ItemStore, PeerStore, StoreSettings};
 use crate::wire::{Id, Message, Request, code};
+use answer::Reply;
 use operation::Operation;
 use side::{Family, Side, Sides};
 
@@ -224,6 +226,7 @@ impl ByFault {
 
 /// A Mainline node.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Node {
     sides: Sides,
     core: Core,
@@ -231,32 +234,37 @@ pub struct Node {
 
 /// All of a node that does not depend on the address family.
 #[derive(Debug)]
+#[repr(C)] // What each turn reads comes first: among many nodes a turn waits for each cache line.
 struct Core {
-    settings: Settings,
-    rng: ChaCha8Rng,
+    /// The answer to the query that came in last, until it is polled.
+    reply: Option<Reply>,
     outbox: Outbox<SocketAddr>,
     events: VecDeque<Event>,
-    tokens: Tokens,
     limiter: RateLimiter,
-    peers: PeerStore,
-    items: ItemStore,
-    /// When the stores look for what has expired.
-    sweep_at: Moment,
-    counters: Counters,
-    /// Each in a box: a map's leaf has room for eleven, and one that was needed once stays.
-    operations: BTreeMap<OperationId, Box<Operation>>,
+    operations: FlatMap<OperationId, Box<Operation>>,
     /// When operations fall due: to end, or to begin their next round.
-    deadlines: BTreeSet<(Moment, OperationId)>,
+    deadlines: FlatMap<(Moment, OperationId), ()>,
     /// Which operation a lookup works for, by whether it is on IPv6. Lookups of the upkeep are not
     /// here.
-    walks: BTreeMap<(bool, LookupId), OperationId>,
-    /// Which operation a request outside of lookups works for, by its tag.
-    requests: BTreeMap<u64, OperationId>,
+    walks: FlatMap<(bool, LookupId), OperationId>,
     /// Operations in [`Phase::Waiting`](operation::Phase), in the order in which they came.
     waiting: VecDeque<OperationId>,
+    /// When the stores look for what has expired.
+    sweep_at: Moment,
+    /// Whether anything is stored.
+    has_stored: bool,
+    counters: Counters,
+    settings: Settings,
+    rng: ChaCha8Rng,
+    tokens: Tokens,
+    peers: PeerStore,
+    items: ItemStore,
+    /// Which operation a request outside of lookups works for, by its tag.
+    requests: FlatMap<u64, OperationId>,
     next_operation: u64,
     next_tag: u64,
-    scratch: answer::Scratch,
+    /// Peers of an answer being written.
+    scratch: Vec<u8>,
 }
 
 /// Operations that may run at once.
@@ -295,18 +303,20 @@ impl Node {
             limiter,
             settings,
             rng,
+            reply: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
             sweep_at: Moment::START + SWEEP_EVERY,
+            has_stored: false,
             counters: Counters::default(),
-            operations: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            walks: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            operations: FlatMap::default(),
+            deadlines: FlatMap::default(),
+            walks: FlatMap::default(),
+            requests: FlatMap::default(),
             waiting: VecDeque::new(),
             next_operation: 0,
             next_tag: 0,
-            scratch: answer::Scratch::default(),
+            scratch: Vec::new(),
         };
         core.items.set_home(&sides.home());
         Self { sides, core }
@@ -327,7 +337,7 @@ impl Node {
     /// state.
     pub fn settle(
         &mut self,
-        members: impl IntoIterator<Item = Member<core::net::SocketAddrV4>>,
+        members: impl IntoIterator<Item = Member<SocketAddrV4>>,
         refresh_at: Moment,
     ) {
         if let Some(side) = &mut self.sides.v4 {
@@ -343,6 +353,7 @@ impl Node {
             }
             Stored::Item { item, expires } => self.core.items.restore(item, expires),
         }
+        self.core.note_stored();
     }
 
     /// The contacts that are worth remembering for the next run: those that answered last.
@@ -393,9 +404,12 @@ impl Node {
         }
         let core = &self.core;
         let mut timed = core.operations.iter().map(|(id, operation)| (operation.deadline, *id));
-        let all_timed = timed.all(|entry| core.deadlines.contains(&entry));
+        let all_timed = timed.all(|entry| core.deadlines.contains_key(&entry));
         if core.deadlines.len() != core.operations.len() || !all_timed {
             return Err("an operation has no deadline, or a deadline no operation");
+        }
+        if core.has_stored == (core.peers.is_empty() && core.items.is_empty()) {
+            return Err("what is stored goes unnoticed");
         }
         Ok(())
     }
@@ -411,34 +425,70 @@ impl Node {
         if A::side(&mut self.sides).is_none() {
             return;
         }
+        self.put_reply_by(now);
         match Message::decode(message) {
             Ok(Message::Query(query)) => self.answer(now, from, &query),
             Ok(Message::Response(response)) => self.heard(now, from, &response),
             Ok(Message::Error(error)) => self.heard_error(now, from, &error),
             Err(malformed) => self.answer_malformed(now, from, &malformed),
         }
-        self.drain(now);
     }
 
-    /// Sends what the overlays want to ask, and draws the consequences of what they found.
-    fn drain(&mut self, now: Moment) {
-        while self.drain_side::<core::net::SocketAddrV4>(now)
-            || self.drain_side::<core::net::SocketAddrV6>(now)
-            || self.store_next(now)
-        {}
-    }
-
-    fn drain_side<A: Family>(&mut self, now: Moment) -> bool {
-        let Some(side) = A::side(&mut self.sides) else { return false };
-        if let Some(ask) = side.overlay.poll_ask(now, &mut self.core.rng) {
-            self.send_ask::<A>(&ask);
-            return true;
+    /// Writes the next message to send, and on the way draws the consequences of what the overlays
+    /// found. Answers and the queries of lookups go straight into the driver's buffer.
+    fn next_message(&mut self, now: Moment, buffer: &mut Vec<u8>) -> Option<Transmit<SocketAddr>> {
+        if let Some(reply) = self.core.reply.take() {
+            buffer.clear();
+            self.write_reply(now, &reply, buffer);
+            return Some(Transmit { to: reply.to, way: Way::Datagram });
         }
-        if let Some(event) = side.overlay.poll_event() {
+        loop {
+            if let Some(transmit) = self.core.outbox.pop(buffer) {
+                return Some(transmit);
+            }
+            if let Some(to) = self.next_ask::<SocketAddrV4>(now, buffer) {
+                return Some(Transmit { to: to.into(), way: Way::Datagram });
+            }
+            if self.next_overlay_event::<SocketAddrV4>(now) {
+                continue;
+            }
+            if let Some(to) = self.next_ask::<SocketAddrV6>(now, buffer) {
+                return Some(Transmit { to: to.into(), way: Way::Datagram });
+            }
+            if !self.next_overlay_event::<SocketAddrV6>(now) && !self.store_next(now) {
+                return None;
+            }
+        }
+    }
+
+    /// Writes what an overlay wants to ask; returns whom.
+    fn next_ask<A: Family>(&mut self, now: Moment, buffer: &mut Vec<u8>) -> Option<A> {
+        let side = A::side(&mut self.sides)?;
+        let ask = side.overlay.poll_ask(now, &mut self.core.rng)?;
+        buffer.clear();
+        self.write_ask::<A>(&ask, buffer);
+        Some(ask.to)
+    }
+
+    /// Draws the consequences of what an overlay has to tell, if it has.
+    fn next_overlay_event<A: Family>(&mut self, now: Moment) -> bool {
+        let event = A::side(&mut self.sides).and_then(|side| side.overlay.poll_event());
+        let is_there = event.is_some();
+        if let Some(event) = event {
             self.overlay_event::<A>(now, event);
-            return true;
         }
-        false
+        is_there
+    }
+
+    /// A further input comes before the answer to the last one was polled: it waits with other
+    /// messages.
+    fn put_reply_by(&mut self, now: Moment) {
+        if let Some(reply) = self.core.reply.take() {
+            let mut outbox = core::mem::take(&mut self.core.outbox);
+            let transmit = Transmit { to: reply.to, way: Way::Datagram };
+            outbox.push(transmit, |out| self.write_reply(now, &reply, out));
+            self.core.outbox = outbox;
+        }
     }
 }
 
@@ -447,18 +497,20 @@ impl Core {
     fn sweep(&mut self, now: Moment) {
         self.peers.expire(now);
         self.items.expire(now);
+        self.note_stored();
         let next = [self.peers.next_expiry(), self.items.next_expiry()].into_iter().flatten().min();
         let pause = next.map_or(SWEEP_EVERY, |next| next.since(now));
         self.sweep_at = now + pause.clamp(SWEEP_SOONEST, SWEEP_EVERY);
     }
 
+    /// What is stored has changed.
+    fn note_stored(&mut self) {
+        self.has_stored = !self.peers.is_empty() || !self.items.is_empty();
+    }
+
     /// Tells the owner of a traced walk of a step.
     fn trace(&mut self, id: OperationId, step: Step) {
         self.events.push_back(Event::Progress(id, Progress::Step(step)));
-    }
-
-    fn send(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
-        self.outbox.push(Transmit { to, way: Way::Datagram }, write);
     }
 }
 
@@ -475,9 +527,7 @@ impl Protocol for Node {
     }
 
     fn handle_command(&mut self, now: Moment, command: Command) -> OperationId {
-        let id = self.begin(now, command);
-        self.drain(now);
-        id
+        self.begin(now, command)
     }
 
     fn handle_timeout(&mut self, now: Moment) {
@@ -492,27 +542,26 @@ impl Protocol for Node {
             core.sweep(now);
         }
         self.operations_due(now);
-        self.drain(now);
     }
 
-    fn poll_transmit(
-        &mut self,
-        _now: Moment,
-        buffer: &mut Vec<u8>,
-    ) -> Option<Transmit<SocketAddr>> {
-        self.core.outbox.pop(buffer)
+    fn poll_transmit(&mut self, now: Moment, buffer: &mut Vec<u8>) -> Option<Transmit<SocketAddr>> {
+        self.next_message(now, buffer)
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.core.events.pop_front()
+        let event = self.core.events.pop_front();
+        if self.core.events.is_empty() {
+            // Events are large, and most nodes of a large simulation have had a few and have none.
+            self.core.events.shrink_to(0);
+        }
+        event
     }
 
     fn next_timeout(&self) -> Option<Moment> {
         let v4 = self.sides.v4.as_ref().and_then(|side| side.overlay.next_timeout());
         let v6 = self.sides.v6.as_ref().and_then(|side| side.overlay.next_timeout());
-        let operations = self.core.deadlines.first().map(|(due, _)| *due);
-        let stored = !self.core.peers.is_empty() || !self.core.items.is_empty();
-        let sweep = stored.then_some(self.core.sweep_at);
+        let operations = self.core.deadlines.first().map(|((due, _), ())| *due);
+        let sweep = self.core.has_stored.then_some(self.core.sweep_at);
         [v4, v6, operations, sweep].into_iter().flatten().min()
     }
 }

@@ -1,12 +1,13 @@
 //! The serving half of a node: what it answers.
 //!
-//! Nothing here allocates once the buffers have grown: decoding borrows from the datagram, contacts
-//! fill a stack array, the answer is written into the outbox.
+//! Taking a query in and writing its answer are two steps: in between only a [`Reply`] is kept, so
+//! that the answer goes straight into the driver's buffer. Nothing here allocates once that has
+//! grown: decoding borrows from the datagram, contacts fill a stack array.
 
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use kademlia::protocol::Way;
-use kademlia::{Address, Contact, Moment, Transmit};
+use kademlia::table::ArrayVec;
+use kademlia::{Address, Contact, Moment};
 
 use super::side::{Family, Side, Sides};
 use super::{Core, Node, VERSION};
@@ -16,9 +17,9 @@ use crate::item::{
     verify_signature,
 };
 use crate::store::{ItemRefused, StoredItem};
-use crate::wire::compact::write_contact;
 use crate::wire::{
-    Bloom, ErrorReply, Id, Malformed, Put, Query, Request, Response, Values, Want, code,
+    Bloom, Compact, ErrorReply, Id, MAX_TRANSACTION_BYTES, Malformed, Put, Query, Request,
+    Response, Values, Want, code,
 };
 
 /// Contacts in an answer, Kademlia's k (BEP 5).
@@ -48,13 +49,28 @@ const SAMPLE_INTERVAL_S: i64 = 60;
 /// takes as long as some fifty plain queries.
 const PUT_COST: u32 = 8;
 
-/// Buffers for the parts of an answer, reused.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    nodes: Vec<u8>,
-    nodes6: Vec<u8>,
-    values: Vec<u8>,
+/// An answer that is to be written.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    /// Who asked.
+    pub(super) to: SocketAddr,
+    transaction: ArrayVec<u8, MAX_TRANSACTION_BYTES>,
+    content: Content,
 }
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    /// That it is done.
+    Done,
+    /// Contacts close to a target, and what else is asked for.
+    Nodes { target: Id, want: Want, extra: Extra },
+    /// An error.
+    Refused(Refusal),
+}
+
+/// Compact contacts of one family.
+type NodesBytes = ArrayVec<u8, { CONTACTS * SocketAddrV6::CONTACT_BYTES }>;
 
 /// An error that a query is answered with: code and words.
 type Refusal = (i64, &'static str);
@@ -73,44 +89,32 @@ impl Node {
             let contact = Contact { key: query.sender.key(), address: from };
             side.overlay.queried(now, contact, &mut self.core.rng);
         }
-        let id = side.id;
-        let reply = match query.request {
-            Request::Ping => Ok(()),
+        let content = match query.request {
+            Request::Ping => Content::Done,
             Request::FindNode { target } | Request::Unknown { target: Some(target), .. } => {
-                self.reply_nodes::<A>(now, from, id, query, &target, Extra::Nothing);
-                return;
+                Content::Nodes { target, want: query.want, extra: Extra::Nothing }
             }
             Request::GetPeers { info_hash, noseed, scrape } => {
                 let extra = Extra::Peers { noseed, scrape };
-                self.reply_nodes::<A>(now, from, id, query, &info_hash, extra);
-                return;
+                Content::Nodes { target: info_hash, want: query.want, extra }
             }
             Request::Get { target, seq } => {
-                self.reply_nodes::<A>(now, from, id, query, &target, Extra::Item { seq });
-                return;
+                Content::Nodes { target, want: query.want, extra: Extra::Item { seq } }
             }
             Request::SampleInfohashes { target } => {
-                self.reply_nodes::<A>(now, from, id, query, &target, Extra::Sample);
-                return;
+                Content::Nodes { target, want: query.want, extra: Extra::Sample }
             }
             Request::AnnouncePeer { info_hash, port, implied_port, seed, token } => {
                 let port = if implied_port { from.port() } else { port };
                 let peer = SocketAddr::new(from.host(), port);
-                self.core.store_peer(now, info_hash, peer, seed, token)
+                Content::of(self.core.store_peer(now, info_hash, peer, seed, token))
             }
-            Request::Put(put) => self.core.store_item(now, from.into(), &put),
-            Request::Unknown { target: None, .. } => Err((code::METHOD_UNKNOWN, "unknown method")),
+            Request::Put(put) => Content::of(self.core.store_item(now, from.into(), &put)),
+            Request::Unknown { target: None, .. } => {
+                Content::Refused((code::METHOD_UNKNOWN, "unknown method"))
+            }
         };
-        match reply {
-            Ok(()) => {
-                let response = Response::new(query.transaction, id);
-                self.core.respond(from.into(), &response);
-            }
-            Err((code, message)) => {
-                let error = ErrorReply::new(query.transaction, code, message.as_bytes());
-                self.core.refuse(from.into(), error);
-            }
-        }
+        self.core.reply = Reply::new(from.into(), query.transaction, content);
     }
 
     /// Answers what is a query but a wrong one.
@@ -123,55 +127,110 @@ impl Node {
         self.core.counters.malformed += 1;
         let Some(error) = malformed.answer() else { return };
         if !self.core.settings.read_only && self.core.limiter.allow(now, from.host(), 1) {
-            self.core.refuse(from.into(), error);
+            let content = Content::Refused((error.code, malformed.reason.text()));
+            self.core.reply = Reply::new(from.into(), error.transaction, content);
+        }
+    }
+
+    /// Appends an answer.
+    pub(super) fn write_reply(&mut self, now: Moment, reply: &Reply, out: &mut Vec<u8>) {
+        match reply.content {
+            Content::Done => {
+                let response = self.response(reply);
+                self.core.counters.answers += 1;
+                response.encode(out);
+            }
+            Content::Refused((code, message)) => {
+                self.core.counters.errors += 1;
+                self.core.counters.by_fault.count(code);
+                let error = ErrorReply {
+                    external: Some(reply.to),
+                    version: Some(VERSION),
+                    ..ErrorReply::new(&reply.transaction, code, message.as_bytes())
+                };
+                error.encode(out);
+            }
+            Content::Nodes { target, want, extra } => {
+                self.core.counters.answers += 1;
+                self.write_nodes(now, reply, &target, want, extra, out);
+            }
+        }
+    }
+
+    /// What all answers have in common.
+    fn response<'a>(&self, reply: &'a Reply) -> Response<'a> {
+        let v4 = self.sides.v4.as_ref().map(|side| side.id);
+        let v6 = self.sides.v6.as_ref().map(|side| side.id);
+        let id = if reply.to.is_ipv6() { v6 } else { v4 };
+        Response {
+            external: Some(reply.to),
+            version: Some(VERSION),
+            ..Response::new(&reply.transaction, id.unwrap_or_default())
         }
     }
 
     /// Answers with the contacts closest to `target` and what else is asked for.
-    fn reply_nodes<A: Family>(
+    fn write_nodes(
         &mut self,
         now: Moment,
-        from: A,
-        id: Id,
-        query: &Query<'_>,
+        reply: &Reply,
         target: &Id,
+        want: Want,
         extra: Extra,
+        out: &mut Vec<u8>,
     ) {
+        let mut response = self.response(reply);
         let Self { sides, core } = self;
-        // The scratch buffers are borrowed by the answer while the core sends it.
-        let mut scratch = core::mem::take(&mut core.scratch);
-        let fixed = FRAME_BYTES + query.transaction.len() + core.extra_bytes(now, target, extra);
+        let fixed = FRAME_BYTES + reply.transaction.len() + core.extra_bytes(now, target, extra);
         let room = MAX_ANSWER_BYTES.saturating_sub(fixed);
-        let room = scratch.fill_nodes::<A>(sides, query.want, target, room);
-        let filters = core.fill::<A>(now, target, extra, room, &mut scratch.values);
-        let token = core.tokens.issue(now, from.host(), &target.key());
-        let mut response = Response {
-            nodes: (!scratch.nodes.is_empty()).then_some(&scratch.nodes),
-            nodes6: (!scratch.nodes6.is_empty()).then_some(&scratch.nodes6),
-            ..Response::new(query.transaction, id)
-        };
+        let v6 = reply.to.is_ipv6();
+        let (nodes, nodes6) = closest(sides, want, v6, target, room);
+        let room = room.saturating_sub(nodes.len() + nodes6.len());
+        response.nodes = (!nodes.is_empty()).then_some(&nodes);
+        response.nodes6 = (!nodes6.is_empty()).then_some(&nodes6);
+        if matches!(extra, Extra::Nothing) {
+            response.encode(out);
+            return;
+        }
+        let token = core.tokens.issue(now, reply.to.ip(), &target.key());
+        // Borrowed by the answer while it is written.
+        let mut values = core::mem::take(&mut core.scratch);
+        values.clear();
+        let filters = core.fill(now, target, v6, extra, room, &mut values);
         match extra {
-            Extra::Nothing => core.respond(from.into(), &response),
+            Extra::Nothing => {}
             Extra::Peers { .. } => {
                 response.token = Some(&token.0);
-                response.values =
-                    (!scratch.values.is_empty()).then(|| Values::new(&scratch.values));
+                response.values = (!values.is_empty()).then(|| Values::new(&values));
                 response.seeds = filters.as_ref().map(|filters| filters.seeds.as_bytes());
                 response.downloaders = filters.as_ref().map(|both| both.downloaders.as_bytes());
-                core.respond(from.into(), &response);
             }
             Extra::Item { seq } => {
                 response.token = Some(&token.0);
-                core.respond_item(now, from.into(), &response, target, seq);
+                core.add_item(now, &mut response, target, seq);
             }
             Extra::Sample => {
-                response.samples = Some(&scratch.values);
+                response.samples = Some(&values);
                 response.interval = Some(SAMPLE_INTERVAL_S);
                 response.num = i64::try_from(core.peers.info_hashes()).ok();
-                core.respond(from.into(), &response);
             }
         }
-        core.scratch = scratch;
+        response.encode(out);
+        core.scratch = values;
+    }
+}
+
+impl Reply {
+    /// `None`: a transaction id that is too long, which no query has that could be read.
+    fn new(to: SocketAddr, transaction: &[u8], content: Content) -> Option<Self> {
+        let transaction = ArrayVec::try_from(transaction).ok()?;
+        Some(Self { to, transaction, content })
+    }
+}
+
+impl Content {
+    fn of(outcome: Result<(), Refusal>) -> Self {
+        outcome.map_or_else(Self::Refused, |()| Self::Done)
     }
 }
 
@@ -182,7 +241,7 @@ struct Filters {
 }
 
 /// What an answer brings besides contacts.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Extra {
     Nothing,
     Peers { noseed: bool, scrape: bool },
@@ -190,54 +249,44 @@ enum Extra {
     Sample,
 }
 
-impl Scratch {
-    /// Fills in the contacts that the query wants: by default those of its own family (BEP 32). At
-    /// most `room` bytes of them; returns what room is left.
-    fn fill_nodes<A: Family>(
-        &mut self,
-        sides: &Sides,
-        want: Want,
-        target: &Id,
-        room: usize,
-    ) -> usize {
-        self.nodes.clear();
-        self.nodes6.clear();
-        self.values.clear();
-        let (v4, v6) = if want.stated { (want.nodes, want.nodes6) } else { (!A::V6, A::V6) };
-        if v4 {
-            let room = if v6 { room / 2 } else { room };
-            write_closest(sides.v4.as_ref(), target, room, &mut self.nodes);
-        }
-        let room = room.saturating_sub(self.nodes.len());
-        if v6 {
-            write_closest(sides.v6.as_deref(), target, room, &mut self.nodes6);
-        }
-        room.saturating_sub(self.nodes6.len())
+/// The contacts that a query wants, of IPv4 and of IPv6: by default those of its own family (BEP
+/// 32). At most `room` bytes of them.
+fn closest(
+    sides: &Sides,
+    want: Want,
+    is_v6: bool,
+    target: &Id,
+    room: usize,
+) -> (NodesBytes, NodesBytes) {
+    let (v4, v6) = if want.stated { (want.nodes, want.nodes6) } else { (!is_v6, is_v6) };
+    let (mut nodes, mut nodes6) = (NodesBytes::new(), NodesBytes::new());
+    if v4 {
+        let room = if v6 { room / 2 } else { room };
+        write_closest(sides.v4.as_ref(), target, room, &mut nodes);
     }
+    if v6 {
+        let room = room.saturating_sub(nodes.len());
+        write_closest(sides.v6.as_deref(), target, room, &mut nodes6);
+    }
+    (nodes, nodes6)
 }
 
-fn write_closest<A: Family>(side: Option<&Side<A>>, target: &Id, room: usize, out: &mut Vec<u8>) {
+fn write_closest<A: Family>(
+    side: Option<&Side<A>>,
+    target: &Id,
+    room: usize,
+    out: &mut NodesBytes,
+) {
     let Some(side) = side else { return };
     let closest = side.overlay.table().closest::<CONTACTS>(&target.key());
-    for contact in closest.into_iter().take(room / A::CONTACT_BYTES) {
-        write_contact(out, &contact);
+    for contact in closest.iter().take(room / A::CONTACT_BYTES) {
+        // There is room for `CONTACTS` of them.
+        let _ = out.try_extend_from_slice(&contact.key.id::<{ Id::BYTES }>());
+        let _ = out.try_extend_from_slice(contact.address.to_compact().as_ref());
     }
 }
 
 impl Core {
-    fn respond(&mut self, to: SocketAddr, response: &Response<'_>) {
-        self.counters.answers += 1;
-        let response = Response { external: Some(to), version: Some(VERSION), ..*response };
-        self.send(to, |out| response.encode(out));
-    }
-
-    fn refuse(&mut self, to: SocketAddr, error: ErrorReply<'_>) {
-        self.counters.errors += 1;
-        self.counters.by_fault.count(error.code);
-        let error = ErrorReply { external: Some(to), version: Some(VERSION), ..error };
-        self.send(to, |out| error.encode(out));
-    }
-
     /// How long what an answer brings besides contacts and peers will be.
     fn extra_bytes(&self, now: Moment, target: &Id, extra: Extra) -> usize {
         match extra {
@@ -254,10 +303,11 @@ impl Core {
 
     /// Collects what an answer brings from the peers stored: bencoded peers (at most `room` bytes
     /// of them) or a sample in `values`, and the filters of a scrape.
-    fn fill<A: Family>(
+    fn fill(
         &mut self,
         now: Moment,
         target: &Id,
+        v6: bool,
         extra: Extra,
         room: usize,
         values: &mut Vec<u8>,
@@ -269,10 +319,14 @@ impl Core {
                 None
             }
             Extra::Peers { noseed, scrape } => {
-                let most = if A::V6 { PEERS_V6 } else { PEERS_V4 };
+                let (most, bytes) = if v6 {
+                    (PEERS_V6, SocketAddrV6::ADDRESS_BYTES)
+                } else {
+                    (PEERS_V4, SocketAddrV4::ADDRESS_BYTES)
+                };
                 // With a length before it, of two digits and a colon at most.
-                let limit = most.min(room / (A::ADDRESS_BYTES + 3));
-                self.peers.write_peers(now, target, A::V6, noseed, limit, &mut self.rng, values);
+                let limit = most.min(room / (bytes + 3));
+                self.peers.write_peers(now, target, v6, noseed, limit, &mut self.rng, values);
                 scrape.then(|| self.filters(now, target))
             }
         }
@@ -288,18 +342,15 @@ impl Core {
         filters
     }
 
-    fn respond_item(
-        &mut self,
+    /// Adds the item stored under `target`, if there is one.
+    fn add_item<'a>(
+        &'a self,
         now: Moment,
-        to: SocketAddr,
-        response: &Response<'_>,
+        response: &mut Response<'a>,
         target: &Id,
         known_seq: Option<i64>,
     ) {
-        self.counters.answers += 1;
-        let Self { items, outbox, .. } = self;
-        let mut response = Response { external: Some(to), version: Some(VERSION), ..*response };
-        match items.get(now, target) {
+        match self.items.get(now, target) {
             Some(StoredItem::Immutable { value }) => response.value = Some(value),
             Some(StoredItem::Mutable { public_key, signature, seq, value, .. }) => {
                 response.seq = Some(seq);
@@ -312,7 +363,6 @@ impl Core {
             }
             None => {}
         }
-        outbox.push(Transmit { to, way: Way::Datagram }, |out| response.encode(out));
     }
 
     fn store_peer(
@@ -329,7 +379,9 @@ impl Core {
         if !peer.is_usable() {
             return Err((code::PROTOCOL, "invalid port"));
         }
-        match self.peers.announce(now, &info_hash, peer, seed) {
+        let announced = self.peers.announce(now, &info_hash, peer, seed);
+        self.note_stored();
+        match announced {
             Ok(expires) => {
                 let stored = Stored::Peer { info_hash, peer, seed, expires };
                 self.events.push_back(Event::Stored(stored));
@@ -384,6 +436,7 @@ impl Core {
     }
 
     fn stored(&mut self, outcome: Result<(Item, Moment), ItemRefused>) -> Result<(), Refusal> {
+        self.note_stored();
         match outcome {
             Ok((item, expires)) => {
                 self.events.push_back(Event::Stored(Stored::Item { item, expires }));

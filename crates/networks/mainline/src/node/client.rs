@@ -1,6 +1,6 @@
 //! The asking half of a node: how a wish of the owner becomes queries, and answers become results.
 //!
-//! The life of a put: `begin` starts a walk (one lookup a family); each step is sent by `send_ask`
+//! The life of a put: `begin` starts a walk (one lookup a family); each step is written by `write_ask`
 //! and its answer collected by `heard`; when the lookups are done, `walked` sends the value to the
 //! closest nodes that gave a token; their answers come back through `heard` too; `finish` tells the
 //! owner.
@@ -8,7 +8,8 @@
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use kademlia::overlay::{Ask, LookupId, Question};
-use kademlia::{Key, Moment, OperationId};
+use kademlia::protocol::Way;
+use kademlia::{Key, Moment, OperationId, Transmit};
 
 use super::operation::{Found, Operation, Phase, Words};
 use super::side::Family;
@@ -38,7 +39,7 @@ impl Node {
             self.core.events.push_back(Event::Done(id, outcome, operation.report));
             return id;
         }
-        self.core.deadlines.insert((operation.deadline, id));
+        self.core.deadlines.insert((operation.deadline, id), ());
         self.core.operations.insert(id, Box::new(operation));
         if let Err(failure) = self.start(now, id) {
             self.finish(now, id, Outcome::Failed(failure));
@@ -231,31 +232,32 @@ impl Node {
         if let Some(operation) = self.core.operations.get_mut(&id) {
             operation.report.asked += 1;
         }
-        self.send_query(to.into(), sender, transaction.0, Want::default(), request);
+        let transaction = transaction.0.to_be_bytes();
+        let query = self.query(&transaction, sender, Want::default(), request);
+        let transmit = Transmit { to: to.into(), way: Way::Datagram };
+        self.core.outbox.push(transmit, |out| query.encode(out));
         true
     }
 
-    fn send_query(
+    /// A query of ours, which is about to be sent.
+    fn query<'a>(
         &mut self,
-        to: SocketAddr,
+        transaction: &'a [u8; 4],
         sender: Id,
-        transaction: u32,
         want: Want,
-        request: Request<'_>,
-    ) {
-        let transaction = transaction.to_be_bytes();
-        let query = Query {
+        request: Request<'a>,
+    ) -> Query<'a> {
+        self.core.counters.requests += 1;
+        Query {
             read_only: self.core.settings.read_only,
             version: Some(VERSION),
             want,
-            ..Query::new(&transaction, sender, request)
-        };
-        self.core.counters.requests += 1;
-        self.core.send(to, |out| query.encode(out));
+            ..Query::new(transaction, sender, request)
+        }
     }
 
     /// Puts what the overlay wants to ask into the words of what it is for.
-    pub(super) fn send_ask<A: Family>(&mut self, ask: &Ask<A>) {
+    pub(super) fn write_ask<A: Family>(&mut self, ask: &Ask<A>, out: &mut Vec<u8>) {
         let want = self.sides.want::<A>();
         let Some(side) = A::side(&mut self.sides) else { return };
         let sender = side.id;
@@ -281,6 +283,7 @@ impl Node {
                 }
             }
         };
-        self.send_query(ask.to.into(), sender, ask.transaction.0, want, request);
+        let transaction = ask.transaction.0.to_be_bytes();
+        self.query(&transaction, sender, want, request).encode(out);
     }
 }

@@ -163,7 +163,7 @@ impl Node {
         self.core.deadlines.remove(&(operation.deadline, id));
         operation.deadline = now + pause;
         operation.phase = Phase::Resting;
-        self.core.deadlines.insert((operation.deadline, id));
+        self.core.deadlines.insert((operation.deadline, id), ());
     }
 
     /// A walk came to nothing. An announcement tries again soon, everything else has failed.
@@ -181,7 +181,7 @@ impl Node {
 
     /// Ends operations whose time is up with what they have, and begins rounds that are due.
     pub(super) fn operations_due(&mut self, now: Moment) {
-        while let Some(&(due, id)) = self.core.deadlines.first() {
+        while let Some((&(due, id), ())) = self.core.deadlines.first() {
             if due > now {
                 return;
             }
@@ -215,7 +215,7 @@ impl Node {
         let Some(operation) = self.core.operations.get_mut(&id) else { return };
         operation.found = Found::default();
         operation.deadline = now + self.core.settings.deadline;
-        self.core.deadlines.insert((operation.deadline, id));
+        self.core.deadlines.insert((operation.deadline, id), ());
         if let Err(failure) = self.walk(now, id) {
             self.give_up(now, id, failure);
         }

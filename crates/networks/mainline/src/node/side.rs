@@ -14,6 +14,7 @@ use crate::wire::{Compact, Id, Nodes, Response, Want};
 
 /// The sides a node has; one may be missing.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Sides {
     pub(super) v4: Option<Side<SocketAddrV4>>,
     /// In a box, because a million simulated nodes have none.
@@ -22,6 +23,7 @@ pub(super) struct Sides {
 
 /// A node in one address family.
 #[derive(Debug)]
+#[repr(C)] // What each turn reads comes first.
 pub(super) struct Side<A> {
     pub(super) id: Id,
     pub(super) overlay: Overlay<A>,

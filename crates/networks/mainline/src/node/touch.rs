@@ -4,7 +4,9 @@
 //!
 //! The numbers returned mean nothing; they are there so that the reading is not optimized away.
 
-use kademlia::Key;
+use core::net::SocketAddrV4;
+
+use kademlia::{Contact, Key};
 
 use super::Node;
 use super::side::Side;
@@ -19,6 +21,22 @@ impl Node {
         size_of::<Self>() + v4 + v6 + self.core.limiter.heap_bytes()
     }
 
+    /// Contacts in its tables.
+    pub fn contacts_known(&self) -> usize {
+        let v4 = self.sides.v4.as_ref().map_or(0, |side| side.overlay.table().len());
+        v4 + self.sides.v6.as_ref().map_or(0, |side| side.overlay.table().len())
+    }
+
+    /// Peers and items that it stores for others.
+    pub fn values_stored(&self) -> usize {
+        self.core.peers.len() + self.core.items.len()
+    }
+
+    /// Operations that have not ended.
+    pub fn operations_under_way(&self) -> usize {
+        self.core.operations.len()
+    }
+
     /// Requests that await an answer.
     pub fn requests_in_flight(&self) -> usize {
         let v4 = self.sides.v4.as_ref().map_or(0, |side| side.overlay.in_flight());
@@ -31,34 +49,33 @@ impl Node {
         let side = self.sides.v4.as_ref().map_or(0, |side| {
             side.overlay.touch() ^ u64::from(side.id.as_bytes().first().copied().unwrap_or(0))
         });
-        let sizes = core.operations.len()
-            ^ core.deadlines.len()
-            ^ core.waiting.len()
-            ^ core.events.len()
-            ^ core.peers.len()
-            ^ core.items.len();
+        let sizes = core.operations.len() ^ core.waiting.len() ^ core.events.len();
         let switches = u64::from(self.sides.v6.is_some())
             ^ u64::from(core.settings.read_only)
+            ^ u64::from(core.reply.is_some())
             ^ u64::from(core.outbox.is_empty());
-        let counts = core.counters.queries ^ core.limiter.refusals().by_host ^ core.next_tag;
-        side ^ sizes as u64 ^ switches ^ counts ^ core.sweep_at.as_micros()
+        let counts = core.counters.queries ^ core.counters.by_method.find_node;
+        let limits = core.limiter.refusals().by_host ^ core.sweep_at.as_micros();
+        side ^ sizes as u64 ^ switches ^ counts ^ limits
     }
 
     /// Reads what a query of `asker` about `target` will need besides.
-    pub fn touch_for_query(&self, asker: &Key, target: &Key) -> u64 {
+    pub fn touch_for_query(&self, asker: &Contact<SocketAddrV4>, target: &Key) -> u64 {
         let Some(side) = &self.sides.v4 else { return 0 };
         let table = side.overlay.table();
         table.touch_for_query(asker, target) ^ self.core.limiter.touch()
     }
 
     /// Reads what an answer of `by` will need besides.
-    pub fn touch_for_answer(&self, by: &Key) -> u64 {
+    pub fn touch_for_answer(&self, by: &Contact<SocketAddrV4>) -> u64 {
         let Some(side) = &self.sides.v4 else { return 0 };
         let core = &self.core;
-        let deadline = core.deadlines.first().map_or(0, |(_, id)| id.0);
-        let walk = core.walks.first_key_value().map_or(0, |(_, id)| id.0);
-        let operation = core.operations.first_key_value().map_or(0, |(id, _)| id.0);
-        let overlay = side.overlay.table().touch(by) ^ side.overlay.touch_lookups();
+        let deadline = core.deadlines.first().map_or(0, |((_, id), ())| id.0);
+        let walk = core.walks.first().map_or(0, |(_, id)| id.0);
+        let operation = core.operations.first().map_or(0, |(_, operation)| operation.touch());
+        let table = side.overlay.table();
+        let overlay =
+            table.touch(&by.key) ^ table.touch_mark(by.address) ^ side.overlay.touch_lookups();
         overlay ^ side.touch_votes() ^ deadline ^ walk ^ operation
     }
 }

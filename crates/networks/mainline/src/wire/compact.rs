@@ -15,14 +15,23 @@ pub trait Compact: Address {
     /// Length of a compact contact: an id and an address.
     const CONTACT_BYTES: usize = Id::BYTES + Self::ADDRESS_BYTES;
 
+    /// A compact address.
+    type Bytes: AsRef<[u8]>;
+
     /// Reads an address that is exactly `bytes`.
     fn from_compact(bytes: &[u8]) -> Option<Self>;
+    /// The address in its compact form.
+    fn to_compact(&self) -> Self::Bytes;
+
     /// Appends the address.
-    fn write_compact(&self, out: &mut Vec<u8>);
+    fn write_compact(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.to_compact().as_ref());
+    }
 }
 
 impl Compact for SocketAddrV4 {
     const ADDRESS_BYTES: usize = 6;
+    type Bytes = [u8; 6];
 
     fn from_compact(bytes: &[u8]) -> Option<Self> {
         let (ip, port) = bytes.split_first_chunk::<4>()?;
@@ -30,15 +39,16 @@ impl Compact for SocketAddrV4 {
         Some(Self::new(Ipv4Addr::from(*ip), port))
     }
 
-    fn write_compact(&self, out: &mut Vec<u8>) {
+    fn to_compact(&self) -> [u8; 6] {
         let [a, b, c, d] = self.ip().octets();
         let [high, low] = self.port().to_be_bytes();
-        out.extend_from_slice(&[a, b, c, d, high, low]);
+        [a, b, c, d, high, low]
     }
 }
 
 impl Compact for SocketAddrV6 {
     const ADDRESS_BYTES: usize = 18;
+    type Bytes = [u8; 18];
 
     fn from_compact(bytes: &[u8]) -> Option<Self> {
         let (ip, port) = bytes.split_first_chunk::<16>()?;
@@ -46,9 +56,12 @@ impl Compact for SocketAddrV6 {
         Some(Self::new(Ipv6Addr::from(*ip), port, 0, 0))
     }
 
-    fn write_compact(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.ip().octets());
-        out.extend_from_slice(&self.port().to_be_bytes());
+    fn to_compact(&self) -> [u8; 18] {
+        let mut bytes = [0; 18];
+        let (ip, port) = bytes.split_at_mut(16);
+        ip.copy_from_slice(&self.ip().octets());
+        port.copy_from_slice(&self.port().to_be_bytes());
+        bytes
     }
 }
 
