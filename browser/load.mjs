@@ -19,6 +19,8 @@ const { values: options } = parseArgs({
     rate: { type: "string", default: "5000" },
     seconds: { type: "string", default: "20" },
     idle: { type: "string", default: "10000" },
+    /** Minutes of a fifth of the rate at the end, to see whether memory stays flat. */
+    flat: { type: "string", default: "0" },
   },
 });
 
@@ -37,9 +39,9 @@ const cpuSeconds = () => {
 };
 
 /** Runs the generator beside this program, which reads what watchers are told meanwhile. */
-function generate(url) {
-  const each = Math.round(Number(options.rate) / ASKERS);
-  const words = ["-z", `${options.seconds}s`, "-c", String(ASKERS), "-q", String(each), url];
+function generate(url, seconds = options.seconds, rate = Number(options.rate)) {
+  const each = Math.round(rate / ASKERS);
+  const words = ["-z", `${seconds}s`, "-c", String(ASKERS), "-q", String(each), url];
   const child = spawn(options.hey, words, { stdio: ["ignore", "pipe", "inherit"] });
   let told = "";
   child.stdout.on("data", (data) => (told += data));
@@ -94,6 +96,15 @@ for (let number = 0; number < Number(options.idle); number += 1) {
   if (number % 100 === 99) await pause(0.02);
 }
 await measure(`and ${options.idle} idle connections`, value);
+idle.forEach((socket) => socket.destroy());
+const minutes = Number(options.flat);
+if (minutes) {
+  const sizes = [];
+  const timer = setInterval(() => sizes.push(residentKib()), 30_000);
+  await generate(value, 60 * minutes, Number(options.rate) / 5);
+  clearInterval(timer);
+  console.log(`resident every 30 s of ${minutes} minutes, KiB: ${sizes.join(" ")}`);
+}
 const stopped = told;
 await pause(3);
 console.log(`watchers are still told: ${told > stopped}; ${told} bytes in all`);

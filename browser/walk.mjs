@@ -13,7 +13,7 @@ import { chromium } from "playwright-core";
 const { values: options } = parseArgs({
   options: {
     /** A clone of the repository, where `cargo xtask wheel` has been run. */
-    folder: { type: "string", default: ".." },
+    folder: { type: "string", default: join(import.meta.dirname, "..") },
     /** A Python that has the wheel. Default: the one that `cargo xtask wheel` tried it in. */
     python: { type: "string" },
     chromium: { type: "string", default: "/usr/bin/chromium" },

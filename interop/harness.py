@@ -4,7 +4,9 @@ A scenario runs inside a network, mount and process namespace of its own (run.py
 nothing it starts outlives it and nothing it sends leaves it.
 """
 
+import glob
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -113,7 +115,7 @@ class Context:
 
     # Our program.
 
-    def serve(self, name, *listen, bootstrap=(), data=None, wait=True, more=()):
+    def serve(self, name, *listen, bootstrap=(), data=None, wait=True, more=(), **options):
         """A `polykad serve` that answers."""
         arguments = [self.polykad, "serve", "--network", "mainline", "--no-default-bootstrap"]
         for address in listen:
@@ -121,7 +123,7 @@ class Context:
         for address in bootstrap:
             arguments += ["--bootstrap", address]
         arguments += ["--data", data or self.folder(f"{name}-data"), *more]
-        process = self.spawn(name, arguments)
+        process = self.spawn(name, arguments, **options)
         if wait:
             self.wait_listening(name, process, listen)
         return process
@@ -210,6 +212,18 @@ class Result:
         out = " ".join(self.text.split())[:300]
         err = " ".join(self.err.split())[:300]
         return f"code {self.code} after {self.seconds:.1f} s, out {out!r}, err {err!r}"
+
+
+def false_clock(told):
+    """An environment in which the wall clock tells another time, and the clocks that only run on
+    are left alone. `told`: a time as libfaketime reads it, or the file that says it, which may
+    change while the program runs."""
+    library = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
+    if not library:
+        raise Missing("libfaketime is not installed: apt-get install libfaketime")
+    way = "FAKETIME_TIMESTAMP_FILE" if isinstance(told, pathlib.Path) else "FAKETIME"
+    own = {"LD_PRELOAD": library, "DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1", "TZ": "UTC"}
+    return os.environ | own | {way: str(told)}
 
 
 def split_address(address):

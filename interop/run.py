@@ -28,6 +28,8 @@ SCENARIOS = [
     "ipv6",
     "bep42",
     "restart",
+    "upgrade",
+    "clock",
     "flood",
     "seed_to_leech",
     "swarm",

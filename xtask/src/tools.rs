@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::shell::{Run, cargo, installed, root, target_dir};
 
 /// Debian packages by a program each brings.
-const DEBIAN: [(&str, &str); 4] = [
+const DEBIAN: [(&str, &str); 5] = [
     ("ip", "iproute2"),
     ("aria2c", "aria2"),
     ("transmission-daemon", "transmission-daemon"),
     ("unshare", "util-linux"),
+    ("faketime", "faketime"),
 ];
 const INSTALL_LIMIT: Duration = Duration::from_mins(10);
 

@@ -388,6 +388,17 @@ Example:
     },
     /// Announce this host as a peer of a torrent, again and again until ctrl-c
     Announce(AnnounceOptions),
+    /// List the announcements that the daemon keeps alive, or end one
+    #[command(after_help = "\
+Examples:
+  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --keep
+  polykad mainline announcements
+  polykad mainline announcements --forget 00112233445566778899aabbccddeeff00112233")]
+    Announcements {
+        /// Keep this torrent's alive no longer: 40 hexadecimal digits, or a magnet link
+        #[arg(long, value_name = "INFOHASH|MAGNET")]
+        forget: Option<Target>,
+    },
     /// Store a value; prints its key
     Put(PutOptions),
     /// Find a value; writes it to stdout as it is
@@ -429,8 +440,9 @@ Ed25519 seed as 64 hexadecimal digits; lines that begin with '#' are comments.")
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Example:
-  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --once")]
+Examples:
+  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --once
+  polykad mainline announce 00112233445566778899aabbccddeeff00112233 --keep")]
 pub(crate) struct AnnounceOptions {
     /// The torrent: 40 hexadecimal digits, or a magnet link
     #[arg(value_name = "INFOHASH|MAGNET")]
@@ -452,6 +464,10 @@ pub(crate) struct AnnounceOptions {
     /// Announce once; nodes forget it after about half an hour
     #[arg(long)]
     pub(crate) once: bool,
+
+    /// Have the daemon keep it alive until `announcements --forget`, or its own end
+    #[arg(long, conflicts_with_all = ["once", "lasting"])]
+    pub(crate) keep: bool,
 }
 
 #[derive(Args, Debug)]

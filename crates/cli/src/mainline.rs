@@ -22,6 +22,7 @@ mod announce;
 mod crawl;
 mod find;
 mod item;
+mod kept;
 mod sample;
 
 /// What a command works through: the running daemon, or a node that has joined for it alone.
@@ -58,6 +59,9 @@ pub(crate) async fn run(options: MainlineOptions, output: Output) -> Result<(), 
         }
         MainlineCommand::Announce(options) => {
             announce::run(&Session::open(join, output).await?, &options).await
+        }
+        MainlineCommand::Announcements { forget } => {
+            kept::run(&Session::open(join, output).await?, forget.as_ref()).await
         }
         MainlineCommand::Put(options) => {
             let wish = item::Wish::read(&options).await?;
@@ -118,6 +122,17 @@ impl Session {
         match &self.through {
             Behind::Node(joined) => joined.mainline(),
             Behind::Daemon(daemon) => daemon,
+        }
+    }
+
+    /// The running daemon, for what it alone can do.
+    fn daemon(&self) -> Result<&Daemon, Failure> {
+        match &self.through {
+            Behind::Daemon(daemon) => Ok(daemon),
+            Behind::Node(_) => Err(Failure::wrong_use(
+                "only a daemon keeps announcements: start one with `polykad serve`, and leave out \
+                 --bootstrap, --no-default-bootstrap and --listen",
+            )),
         }
     }
 

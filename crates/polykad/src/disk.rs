@@ -78,8 +78,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the file `name` in `folder`, which is created if missing. A file that is damaged, or
-    /// of a newer format, is renamed, and an empty one takes its place.
+    /// Opens the file `name` in `folder`, which is created if missing. A file that is damaged is
+    /// renamed, and an empty one takes its place; one of a newer format is left alone.
     ///
     /// # Errors
     /// The folder or file can't be used, or another process uses it.

@@ -86,7 +86,12 @@ pub(crate) struct Host {
     outcomes: OutcomeCounts,
     /// The contacts last written to disk.
     contacts: Vec<Peer>,
+    /// When the driver started by the wall clock as it stood last, in unix seconds.
+    started_unix: u64,
 }
+
+/// Corrections of the wall clock smaller than this are no news, in seconds.
+const CLOCK_NEWS_S: u64 = 60;
 
 #[derive(Debug)]
 struct Running {
@@ -105,7 +110,21 @@ impl Host {
             untold: 0,
             outcomes: OutcomeCounts::new(&outcomes::KINDS),
             contacts: Vec::new(),
+            started_unix: clock.calendar().to_unix(Moment::START),
         }
+    }
+
+    /// The time by the wall clock, in unix seconds. That it was set is told: values expire by it.
+    fn unix(&mut self, now: Moment) -> u64 {
+        let calendar = self.clock.calendar();
+        let started = calendar.to_unix(Moment::START);
+        let seconds = started.abs_diff(self.started_unix);
+        if seconds >= CLOCK_NEWS_S {
+            let way = if started > self.started_unix { "forward" } else { "back" };
+            tracing::warn!("the system's clock was set {way} by {seconds} s: values expire by it");
+        }
+        self.started_unix = started;
+        calendar.to_unix(now)
     }
 
     /// Writes contacts to disk if they have changed.
@@ -317,8 +336,7 @@ impl driver::Host<Machine> for Host {
             }
             Request::KeepContacts => {
                 self.keep(view.protocol);
-                let unix = self.clock.calendar().to_unix(view.now);
-                Some((Command::SetClock(unix), None))
+                Some((Command::SetClock(self.unix(view.now)), None))
             }
         }
     }

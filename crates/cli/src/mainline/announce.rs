@@ -16,6 +16,9 @@ use crate::output::{complain, count, hex, millis};
 pub(super) async fn run(session: &Session, options: &AnnounceOptions) -> Result<(), Failure> {
     let info_hash = session.info_hash(&options.torrent).await?;
     let torrent = Announce { info_hash, port: options.port, seed: options.seed };
+    if options.keep {
+        return super::kept::keep(session, torrent).await;
+    }
     let mut announcement = session.mainline().announce(torrent);
     let first = timeout_at(session.deadline(), announcement.round()).await;
     let mut last = match first.map_err(|_| late(session.timeout))? {

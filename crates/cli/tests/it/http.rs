@@ -220,7 +220,7 @@ fn lookups_are_traced_step_by_step() {
 
 #[test]
 fn announcements_are_kept_until_they_are_deleted() {
-    let (_servers, api) = network(&[]);
+    let (servers, api) = network(&[]);
     let path = format!("/v1/mainline/announcements/{HASH}");
     let json = [("content-type", "application/json")];
     api.get(&path).is_problem(404, "not-kept");
@@ -239,8 +239,19 @@ fn announcements_are_kept_until_they_are_deleted() {
         (&all["announcements"][0]["port"], &all["announcements"][0]["rounds"]),
         (&4711.into(), &1.into())
     );
+    let listed = through(&api, &["mainline", "announcements"]).done().out;
+    assert!(listed.starts_with(&format!("{HASH} port 4711, a seed: round 1")), "{listed}");
     assert_eq!(api.send("DELETE", &path, &[], &[]).status, 204);
     api.send("DELETE", &path, &[], &[]).is_problem(404, "not-kept");
+
+    let keep = ["mainline", "announce", HASH, "--keep", "--port", "4712", "--json"];
+    let kept = through(&api, &keep).done().json();
+    assert_eq!((&kept["port"], &kept["rounds"]), (&4712.into(), &1.into()));
+    let forget = ["mainline", "announcements", "--forget", HASH];
+    through(&api, &forget).done();
+    through(&api, &forget).failed(1, &[HASH, "is kept"]);
+    let alone = ["mainline", "announcements", "--bootstrap", &servers[0].address];
+    run(&[&alone[..], &["--no-default-bootstrap"]].concat()).failed(2, &["only a daemon"]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::status::Status;
 use crate::stream::unfold;
 use crate::{Client, Operation, Poly};
 
+mod announcements;
 mod poly;
 
 /// A daemon's API as a [`Client`]. Cheap to clone. Its operations need a tokio runtime.

@@ -58,6 +58,18 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
     },
+    /// A later version of this program wrote the file: it is left as it is.
+    #[error(
+        "{} has format {found}, and this version reads up to {FORMAT}: run the version that wrote \
+         it, or choose another data folder",
+        .path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
     /// The file was damaged while in use.
     #[error("{} is damaged: {message}; it is set aside at the next start", .path.display())]
     Damaged {
@@ -243,9 +255,10 @@ fn open_database(path: &Path) -> Result<Database, Trouble> {
     }));
     match opened {
         Ok(Ok((database, FORMAT))) => Ok(database),
-        Ok(Ok((_, format))) => Err(Trouble::Damaged(format!(
-            "its format is {format}, and this version reads {FORMAT}"
-        ))),
+        Ok(Ok((_, found))) if found > FORMAT && found < u32::MAX => {
+            Err(Trouble::Disk(DiskError::Newer { path: path.to_owned(), found }))
+        }
+        Ok(Ok(_)) => Err(Trouble::Damaged("it does not say what format it has".into())),
         Ok(Err(error)) => Err(trouble(path, error)),
         Err(_) => Err(Trouble::Damaged("it cannot be read".into())),
     }
@@ -257,10 +270,9 @@ fn claim(database: &Database) -> Result<u32, redb::Error> {
     let transaction = database.begin_write()?;
     let mut state = transaction.open_table(STATE)?;
     transaction.open_table(VALUES)?;
-    let found = state.get(FORMAT_NAME)?.map(|format| {
-        let bytes = format.value().first_chunk().copied();
-        bytes.map_or(u32::MAX, u32::from_le_bytes)
-    });
+    let found = state
+        .get(FORMAT_NAME)?
+        .map(|format| format.value().try_into().map_or(u32::MAX, u32::from_le_bytes));
     let format = found.unwrap_or(FORMAT);
     state.insert(FORMAT_NAME, &format.to_le_bytes()[..])?;
     drop(state);

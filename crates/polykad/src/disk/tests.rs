@@ -88,14 +88,27 @@ fn an_unusable_folder_is_named() {
 }
 
 #[test]
-fn a_newer_format_is_set_aside() {
+fn a_newer_format_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let disk = open(folder.path()).start().unwrap();
     disk.set("format", &2_u32.to_le_bytes());
     disk.set("id", b"of the future");
     drop(disk);
-    let opened = open(folder.path());
-    assert_eq!(opened.state("id").unwrap(), None);
+    for _ in 0..2 {
+        let error = Opened::open(folder.path(), NAME, NOW).unwrap_err();
+        assert!(matches!(error, DiskError::Newer { found: 2, .. }), "{error}");
+        assert!(error.to_string().contains("format 2"), "{error}");
+    }
+    assert_eq!(files(folder.path()), [NAME]);
+}
+
+#[test]
+fn a_format_that_is_none_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(folder.path()).start().unwrap();
+    disk.set("format", b"no number");
+    drop(disk);
+    open(folder.path());
     assert_eq!(files(folder.path()), [NAME.into(), format!("{NAME}.damaged-{NOW}")]);
 }
 

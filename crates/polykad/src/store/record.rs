@@ -131,7 +131,8 @@ fn salted(covered: &[u8], salt: u32) -> u32 {
 
 /// Begins every file.
 const FILE_MAGIC: [u8; 8] = *b"PKvalues";
-/// The version of what files hold.
+/// The version of what files hold. With it goes that of `disk/file.rs`, whose file is opened first:
+/// an older program must leave newer files alone.
 const FILE_FORMAT: u32 = 1;
 /// Bytes before the first record: magic, version, salt, first file that may not be on the disk.
 pub(super) const FILE_HEADER: usize = 20;
