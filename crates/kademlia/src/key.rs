@@ -76,7 +76,7 @@ impl Key {
     /// enough to compare distances by.
     #[inline]
     pub fn distance_head(&self, other: &Self) -> u64 {
-        self.first_word() ^ other.first_word()
+        self.head() ^ other.head()
     }
 
     /// Which of two keys is closer to this one: `Less` if it is `a`. As their distances compare, at
@@ -122,8 +122,9 @@ impl Key {
         Self(bytes)
     }
 
+    /// The leading 64 bits.
     #[inline]
-    fn first_word(&self) -> u64 {
+    pub fn head(&self) -> u64 {
         self.0.first_chunk().map_or(0, |word| u64::from_be_bytes(*word))
     }
 

@@ -104,8 +104,9 @@ pub struct Census {
 pub struct Table<A> {
     me: Key,
     buckets: Vec<Bucket<A>>,
-    /// The subnets of all contacts here, and of some that have gone. A table of a node that was up
-    /// for long fills 200 cache lines, and of its marks one is read.
+    /// The subnets and the ids of all contacts here, and of some that have gone. A table of a node
+    /// that was up for long fills 200 cache lines; to see that somebody is not there, one of its
+    /// marks is read.
     marks: Marks,
     settings: TableSettings,
 }
@@ -141,12 +142,13 @@ impl<A: Address> Table<A> {
     ) -> Placement {
         if let Some(member) = self.member_mut(&contact.key) {
             if member.contact.address == contact.address {
-                let has_failed = member.standing.failures > 0;
                 member.standing.verified = verified;
                 member.standing.answered(now, rtt);
                 let index = self.index(&contact.key);
-                if let Some(bucket) = self.buckets.get_mut(index).filter(|_| has_failed) {
-                    bucket.look_for_failures();
+                if let Some(bucket) = self.buckets.get_mut(index)
+                    && (bucket.may_give_way || !verified)
+                {
+                    bucket.review(&self.settings);
                 }
                 return Placement::Known;
             }
@@ -177,9 +179,8 @@ impl<A: Address> Table<A> {
     pub fn seat(&mut self, members: &[Member<A>]) {
         let TableSettings { bucket_size, spares, .. } = self.settings;
         let known = self.buckets.iter().flat_map(Bucket::all);
-        let mut marks = Marks::with_room(known.clone().count() + members.len() + Self::MARKS_AHEAD);
-        known.chain(members).for_each(|member| marks.add(member.contact.address.subnet()));
-        self.marks = marks;
+        let count = known.clone().count() + members.len();
+        self.marks = marks_of(known.chain(members), count + Self::AHEAD);
         let mut rest = members;
         let deepest = members.last().map_or(0, |member| self.index(&member.contact.key) + 1);
         self.buckets.reserve_exact(deepest.saturating_sub(self.buckets.len()));
@@ -196,7 +197,7 @@ impl<A: Address> Table<A> {
             bucket.live.extend_from_slice(live);
             let room = spares.saturating_sub(bucket.spare.len());
             bucket.spare.extend_from_slice(waiting.get(..room).unwrap_or(waiting));
-            bucket.look_for_failures();
+            bucket.review(&self.settings);
         }
     }
 
@@ -230,7 +231,7 @@ impl<A: Address> Table<A> {
             return;
         };
         member.standing.failed();
-        bucket.may_fail = true;
+        (bucket.may_fail, bucket.may_give_way) = (true, true);
         let failures = member.standing.failures;
         if failures < until_bad {
             return;
@@ -239,7 +240,7 @@ impl<A: Address> Table<A> {
             if let Some(member) = bucket.live.get_mut(at) {
                 *member = spare;
             }
-            bucket.look_for_failures();
+            bucket.review(&self.settings);
         } else if failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR) && !self.is_isolated()
         {
             self.remove(&contact.key);
@@ -320,8 +321,11 @@ impl<A: Address> Table<A> {
 
     /// The member with this id, if it is in the table or in reserve.
     pub fn member(&self, key: &Key) -> Option<&Member<A>> {
+        if !self.marks.may_contain(mark_of(key)) {
+            return None;
+        }
         let bucket = self.buckets.get(self.index(key))?;
-        bucket.live.iter().chain(&bucket.spare).find(|member| member.contact.key == *key)
+        bucket.all().find(|member| member.contact.key == *key)
     }
 
     /// Bytes on the heap.
@@ -332,27 +336,30 @@ impl<A: Address> Table<A> {
             + self.marks.heap_bytes()
     }
 
-    /// Reads the bucket that `key` belongs to, and makes a meaningless number of it: for the
+    /// Reads what an answer of this contact needs, and makes a meaningless number of it: for the
     /// simulator, which so has a table in the processor's cache by the time it is needed.
-    pub fn touch(&self, key: &Key) -> u64 {
-        let spare = self.buckets.get(self.index(key)).map_or(0, |bucket| touch(&bucket.spare));
-        spare ^ self.touch_live(key)
+    pub fn touch(&self, contact: &Contact<A>) -> u64 {
+        let mark = mark_of(&contact.key);
+        let marks = self.marks.touch(contact.address.subnet()) ^ self.marks.touch(mark);
+        let Some(bucket) = self.buckets.get(self.index(&contact.key)) else { return marks };
+        let is_read = bucket.may_give_way || self.marks.may_contain(mark);
+        let live = if is_read { touch(&bucket.live) } else { 0 };
+        marks ^ live ^ touch(&bucket.spare)
     }
 
-    /// Reads what a query of `asker` about `target` needs, or an answer of `asker`.
+    /// Reads what a query of `asker` about `target` needs.
     pub fn touch_for_query(&self, asker: &Contact<A>, target: &Key) -> u64 {
         let bucket = self.buckets.get(self.index(&asker.key));
         let room = bucket.map_or(0, |bucket| bucket.live.len() ^ usize::from(bucket.may_fail));
-        self.touch_mark(asker.address) ^ self.touch_live(target) ^ room as u64
-    }
-
-    /// Reads whether somebody may be at an address.
-    pub fn touch_mark(&self, address: A) -> u64 {
-        self.marks.touch(address.subnet())
-    }
-
-    fn touch_live(&self, key: &Key) -> u64 {
-        self.buckets.get(self.index(key)).map_or(0, |bucket| touch(&bucket.live))
+        let (mut found, mut sum) = (0, self.marks.touch(asker.address.subnet()) ^ room as u64);
+        for bucket in self.buckets_by_distance(target) {
+            sum ^= touch(&bucket.live);
+            found += bucket.live.len();
+            if found >= self.settings.bucket_size {
+                break;
+            }
+        }
+        sum
     }
 
     /// All members that hold a place.
@@ -471,8 +478,16 @@ impl<A: Address> Table<A> {
             if !bucket.may_fail && bucket.live.iter().any(fails) {
                 return Err("a failing contact goes unnoticed");
             }
-            if !all().all(|member| self.is_marked(member.contact.address)) {
-                return Err("the subnet of a contact is not marked");
+            let gives_way = |member: &Member<A>| member.may_give_way(&self.settings);
+            if !bucket.may_give_way && bucket.live.iter().any(gives_way) {
+                return Err("a contact that may give way goes unnoticed");
+            }
+            let is_marked = |member: &Member<A>| {
+                self.is_marked(member.contact.address)
+                    && self.marks.may_contain(mark_of(&member.contact.key))
+            };
+            if !all().all(is_marked) {
+                return Err("a contact is not marked");
             }
             hosts.extend(bucket.live.iter().map(|member| member.contact.address));
         }
@@ -499,6 +514,9 @@ impl<A: Address> Table<A> {
     }
 
     fn member_mut(&mut self, key: &Key) -> Option<&mut Member<A>> {
+        if !self.marks.may_contain(mark_of(key)) {
+            return None;
+        }
         let index = self.index(key);
         let bucket = self.buckets.get_mut(index)?;
         bucket.live.iter_mut().chain(&mut bucket.spare).find(|m| m.contact.key == *key)
@@ -527,7 +545,7 @@ impl<A: Address> Table<A> {
             return Placement::Refused;
         };
         let placement = bucket.place(member, &settings);
-        self.mark(member.contact.address);
+        self.mark(&member.contact);
         placement
     }
 
@@ -536,22 +554,20 @@ impl<A: Address> Table<A> {
         self.marks.may_contain(address.subnet())
     }
 
-    /// Marks the subnet of a contact that came in; drops the marks of those that have gone when
+    /// Marks a contact that came in; drops the marks of those that have gone when
     /// they are many.
-    fn mark(&mut self, address: A) {
+    fn mark(&mut self, contact: &Contact<A>) {
         if self.marks.has_room() {
-            self.marks.add(address.subnet());
+            add_marks(&mut self.marks, contact);
             return;
         }
         let all = self.buckets.iter().flat_map(Bucket::all);
         let count = all.clone().count();
-        let mut marks = Marks::with_room(count + count / 4 + Self::MARKS_AHEAD);
-        all.for_each(|member| marks.add(member.contact.address.subnet()));
-        self.marks = marks;
+        self.marks = marks_of(all, count + count / 4 + Self::AHEAD);
     }
 
     /// Room for marks of contacts to come, besides a quarter of those that are there.
-    const MARKS_AHEAD: usize = 32;
+    const AHEAD: usize = 32;
 
     /// Whether one more contact at this address keeps to the limits per host and subnet. Contacts
     /// in reserve count: else one subnet could own the reserve.
@@ -585,6 +601,26 @@ impl<A: Address> Table<A> {
         let far = buckets.rev().filter(move |(index, _)| !differs.bit(*index));
         near.chain(far).map(|(_, bucket)| bucket)
     }
+}
+
+/// The marks of these contacts, with room for those of so many.
+fn marks_of<'a, A: Address + 'a>(
+    members: impl Iterator<Item = &'a Member<A>>,
+    room: usize,
+) -> Marks {
+    let mut marks = Marks::with_room(2 * room);
+    members.for_each(|member| add_marks(&mut marks, &member.contact));
+    marks
+}
+
+fn add_marks<A: Address>(marks: &mut Marks, contact: &Contact<A>) {
+    marks.add(contact.address.subnet());
+    marks.add(mark_of(&contact.key));
+}
+
+/// What marks an id: its head, for which subnets are too short.
+fn mark_of(key: &Key) -> u64 {
+    key.head()
 }
 
 fn touch<A>(members: &[Member<A>]) -> u64 {

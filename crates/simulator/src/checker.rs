@@ -34,6 +34,8 @@ pub struct Finding {
 pub trait Checker<N: Network> {
     /// Its name.
     fn name(&self) -> &'static str;
+    /// What it must be told: of all that happens, most is nothing to most.
+    fn hears(&self) -> Hears;
     /// A message leaves.
     fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) -> Verdict {
         let _ = (now, from, to, message);
@@ -59,12 +61,23 @@ pub trait Checker<N: Network> {
     }
 }
 
+/// What a checker is told, besides close looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hears {
+    /// [`Checker::sent`].
+    pub sent: bool,
+    /// [`Checker::arrived`].
+    pub arrived: bool,
+    /// [`Checker::turned`].
+    pub turned: bool,
+}
+
 /// Whether all is well, or what is not.
 pub type Verdict = Result<(), String>;
 
 /// All checkers of a run.
 pub struct Checkers<N: Network> {
-    each: Vec<Box<dyn Checker<N>>>,
+    each: Vec<(Hears, Box<dyn Checker<N>>)>,
     /// One step in so many is looked at closely.
     every: u64,
     steps: u64,
@@ -78,7 +91,7 @@ impl<N: Network + 'static> Checkers<N> {
     /// All checkers. `joined`: nodes joined for real, so tables have a history. `every`: one step
     /// in so many is looked at closely.
     pub fn new(joined: bool, every: u64) -> Self {
-        let mut each: Vec<Box<dyn Checker<N>>> = vec![
+        let mut all: Vec<Box<dyn Checker<N>>> = vec![
             Box::new(own_mail::OwnMail),
             Box::new(reflection::Reflection::default()),
             Box::new(timers::Timers::default()),
@@ -86,8 +99,9 @@ impl<N: Network + 'static> Checkers<N> {
             Box::new(bounds::Bounds),
         ];
         if joined {
-            each.push(Box::new(answered::Answered::default()));
+            all.push(Box::new(answered::Answered::default()));
         }
+        let each = all.into_iter().map(|checker| (checker.hears(), checker)).collect();
         Self { each, every: every.max(1), steps: 0, findings: Vec::new() }
     }
 
@@ -98,7 +112,7 @@ impl<N: Network + 'static> Checkers<N> {
 
     /// What was measured.
     pub fn measures(&self) -> Vec<(&'static str, f64)> {
-        self.each.iter().flat_map(|checker| checker.measures()).collect()
+        self.each.iter().flat_map(|(_, checker)| checker.measures()).collect()
     }
 
     /// Notes something found elsewhere.
@@ -110,20 +124,24 @@ impl<N: Network + 'static> Checkers<N> {
     }
 
     pub(crate) fn sent(&mut self, now: Moment, from: Place, to: Option<Place>, message: &[u8]) {
-        self.ask(now, from, |checker| checker.sent(now, from, to, message));
+        let question = |checker: &mut dyn Checker<N>| checker.sent(now, from, to, message);
+        self.ask(now, from, |hears| hears.sent, question);
     }
 
     pub(crate) fn arrived(&mut self, now: Moment, from: Place, to: Place, message: &[u8]) {
-        self.ask(now, to, |checker| checker.arrived(now, from, to, message));
+        let question = |checker: &mut dyn Checker<N>| checker.arrived(now, from, to, message);
+        self.ask(now, to, |hears| hears.arrived, question);
     }
 
     pub(crate) fn stepped(&mut self, network: &N, now: Moment, place: Place, node: &N::Node) {
         self.steps += 1;
-        for checker in &mut self.each {
+        for (_, checker) in self.each.iter_mut().filter(|(hears, _)| hears.turned) {
             checker.turned(place);
         }
         if self.steps.is_multiple_of(self.every) {
-            self.ask(now, place, |checker| checker.stepped(network, now, place, node));
+            let question =
+                |checker: &mut dyn Checker<N>| checker.stepped(network, now, place, node);
+            self.ask(now, place, |_| true, question);
         }
     }
 
@@ -131,10 +149,11 @@ impl<N: Network + 'static> Checkers<N> {
         &mut self,
         now: Moment,
         place: Place,
+        whom: impl Fn(&Hears) -> bool,
         mut question: impl FnMut(&mut dyn Checker<N>) -> Verdict,
     ) {
         let mut found = Vec::new();
-        for checker in &mut self.each {
+        for (_, checker) in self.each.iter_mut().filter(|(hears, _)| whom(hears)) {
             if let Err(what) = question(&mut **checker) {
                 found.push((checker.name(), what));
             }

@@ -276,16 +276,20 @@ impl Ids {
             range.clone().filter(|drawn| self.is_known(place, *drawn)).for_each(add);
             return;
         }
-        let (mut drawn, mut count) = ([0; MAX_BUCKET], 0);
+        let (mut drawn, mut count, mut filter) = ([0; MAX_BUCKET], 0, 0_u64);
         let bucket = mix3(self.seed ^ about::SLOT, u64::from(place), u64::from(bucket));
         for slot in 0..4 * size as u64 {
             let offset = below(mix2(bucket, slot), range.len() as u64);
             let candidate = range.start + u32::try_from(offset).unwrap_or(0);
             let (known, rest) = drawn.split_at_mut(count);
             let Some(free) = rest.first_mut().filter(|_| count < size) else { return };
-            if known.contains(&candidate) || !self.is_known(place, candidate) {
+            // Who was drawn before has its bit set.
+            let bit = 1 << (candidate % 64);
+            let is_drawn = filter & bit != 0 && known.contains(&candidate);
+            if is_drawn || !self.is_known(place, candidate) {
                 continue;
             }
+            filter |= bit;
             *free = candidate;
             count += 1;
             add(candidate);

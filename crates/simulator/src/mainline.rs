@@ -40,6 +40,8 @@ pub struct Birth {
 #[derive(Clone, Debug)]
 pub struct MainlineNetwork {
     seed: u64,
+    /// What is drawn about members of tables begins with this.
+    member_seed: u64,
     ids: Ids,
     settings: Settings,
     birth: Birth,
@@ -70,6 +72,7 @@ impl MainlineNetwork {
         let ids = Ids::new(seed, count, derived);
         Self {
             seed,
+            member_seed: mix2(seed, about::MEMBER),
             ids,
             settings,
             birth,
@@ -136,13 +139,13 @@ impl MainlineNetwork {
 
     fn member(&self, place: Place, other: Place) -> Member<SocketAddrV4> {
         let pair = mix2(place.into(), other.into());
-        let mut draw = Draw::new(self.seed, about::MEMBER, pair);
+        let mut draw = Draw::of(self.member_seed, pair);
         // In whole microseconds: a million nodes have two hundred million members.
         let silence = u64::try_from(self.birth.silence.as_micros()).unwrap_or(u64::MAX);
         let last = self.birth.start.as_micros().saturating_sub(draw.below(silence));
         let first = last.saturating_sub(AGE_MIN_MICROS + draw.below(AGE_SPREAD_MICROS));
         let (first, last) = (Moment::from_micros(first), Moment::from_micros(last));
-        let measured = self.net.round_trip(place, other);
+        let measured = Duration::from_micros(self.net.round_trip_micros(place, other));
         let mut standing = Standing::new(first, Rtt::steady(measured, 9), true);
         standing.answered(last, None);
         standing.queried(last);

@@ -146,11 +146,18 @@ impl Net {
 
     /// The round-trip time between two nodes without jitter and queues.
     pub fn round_trip(&self, a: Place, b: Place) -> Duration {
+        Duration::from_micros(self.round_trip_micros(a, b))
+    }
+
+    /// The same in microseconds.
+    pub fn round_trip_micros(&self, a: Place, b: Place) -> u64 {
+        let way = self.settings.latency.round_trip_micros(self.seed, a, b);
+        if self.settings.slow == 0.0 && self.settings.processing.is_zero() {
+            return way;
+        }
         let slow = |place| if self.is_slow(place) { self.settings.slow_by } else { Duration::ZERO };
-        self.settings.latency.round_trip(self.seed, a, b)
-            + slow(a)
-            + slow(b)
-            + self.settings.processing * 2
+        let more = slow(a) + slow(b) + self.settings.processing * 2;
+        way + u64::try_from(more.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Whether a node can only be reached by those it has asked.

@@ -1,14 +1,14 @@
 //! The event queue: what happens next, at a cost that does not grow with what is pending.
 //!
-//! A timing wheel of three levels that is sorted lazily. The near level has slots of 2 ms; a slot
-//! is sorted only when its time has come. The far level has slots of 8.4 s, which are dealt out to
-//! near slots when reached; what lies beyond 9.5 hours waits in a map. The order is total: by time,
+//! A timing wheel of three levels that is sorted lazily. The near level has slots of 8 ms; a slot
+//! is sorted only when its time has come. The far level has slots of 34 s, which are dealt out to
+//! near slots when reached; what lies beyond 38 hours waits in a map. The order is total: by time,
 //! then by the sequence number that the engine gives each event.
 
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// Microseconds a near slot spans, as a power of two.
-const SLOT_BITS: u32 = 11;
+const SLOT_BITS: u32 = 13;
 /// Slots of the near and of the far level, as a power of two.
 const WHEEL_BITS: u32 = 12;
 const WHEEL: usize = 1 << WHEEL_BITS;

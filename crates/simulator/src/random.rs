@@ -51,6 +51,12 @@ impl Draw {
         Self { state: mix3(seed, about, which) }
     }
 
+    /// The stream of what the numbers name, of which the first two come as [`mix2`] makes one of
+    /// them: for those who need many such streams.
+    pub const fn of(mixed: u64, which: u64) -> Self {
+        Self { state: mix2(mixed, which) }
+    }
+
     /// The next number.
     pub const fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);

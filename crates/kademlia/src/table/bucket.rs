@@ -13,11 +13,13 @@ pub(super) struct Bucket<A> {
     /// Whether one that holds a place may have failed when it was asked last: nobody is looked at
     /// to find out that all are well.
     pub(super) may_fail: bool,
+    /// Whether one that holds a place may give way to a newcomer: see [`Bucket::loser_against`].
+    pub(super) may_give_way: bool,
 }
 
 impl<A> Default for Bucket<A> {
     fn default() -> Self {
-        Self { live: Vec::new(), spare: Vec::new(), may_fail: false }
+        Self { live: Vec::new(), spare: Vec::new(), may_fail: false, may_give_way: false }
     }
 }
 
@@ -27,9 +29,10 @@ impl<A> Bucket<A> {
         self.live.iter().chain(&self.spare)
     }
 
-    /// Finds out whether somebody who holds a place has failed.
-    pub(super) fn look_for_failures(&mut self) {
+    /// Finds out whether somebody who holds a place has failed, or may give way.
+    pub(super) fn review(&mut self, settings: &TableSettings) {
         self.may_fail = self.live.iter().any(|member| member.standing.failures > 0);
+        self.may_give_way = self.live.iter().any(|member| member.may_give_way(settings));
     }
 }
 
@@ -40,13 +43,15 @@ impl<A: Address> Bucket<A> {
     }
 
     pub(super) fn place(&mut self, member: Member<A>, settings: &TableSettings) -> Placement {
-        self.may_fail |= member.standing.failures > 0;
         if self.live.len() < settings.bucket_size {
+            self.may_fail |= member.standing.failures > 0;
+            self.may_give_way |= member.may_give_way(settings);
             self.live.push(member);
             return Placement::Added;
         }
         if let Some(loser) = self.loser_against(&member, settings) {
             let loser = core::mem::replace(loser, member);
+            self.review(settings);
             if loser.standing.failures == 0 {
                 self.reserve(loser, settings);
             }
@@ -64,6 +69,9 @@ impl<A: Address> Bucket<A> {
         newcomer: &Member<A>,
         settings: &TableSettings,
     ) -> Option<&mut Member<A>> {
+        if !self.may_give_way {
+            return None;
+        }
         let gives_way = |member: &Member<A>| {
             let standing = &member.standing;
             let age = standing.last_answer().since(standing.first_answer());
@@ -101,5 +109,13 @@ impl<A: Address> Bucket<A> {
             (m.standing.verified, minute(m), Reverse(m.standing.rtt.smoothed()))
         });
         best.map(|(at, _)| at).map(|at| self.spare.swap_remove(at))
+    }
+}
+
+impl<A> Member<A> {
+    /// Whether there could be a newcomer that it gives way to: see [`Bucket::loser_against`].
+    pub(super) fn may_give_way(&self, settings: &TableSettings) -> bool {
+        let age = self.standing.last_answer().since(self.standing.first_answer());
+        self.standing.failures > 0 || !self.standing.verified || age < settings.settled_after
     }
 }

@@ -1,6 +1,7 @@
-//! Which subnets a table has contacts in, roughly: a Bloom filter of which one word is read.
+//! Which subnets a table has contacts in, and which ids, roughly: a Bloom filter of which one word
+//! is read.
 
-/// A set of hashes of subnets that may also claim to have what it has not, once in sixty times when
+/// A set of numbers that may also claim to have what it has not, once in sixty times when
 /// it is full.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
@@ -25,18 +26,18 @@ impl Marks {
         self.count < self.words.len() * Self::PER_WORD
     }
 
-    /// Adds the mark of a subnet.
-    pub(super) fn add(&mut self, subnet: u64) {
-        let (at, bits) = self.place(subnet);
+    /// Adds a number.
+    pub(super) fn add(&mut self, number: u64) {
+        let (at, bits) = self.place(number);
         if let Some(word) = self.words.get_mut(at) {
             *word |= bits;
             self.count += 1;
         }
     }
 
-    /// Whether the subnet may have been added; if not, it has not been.
-    pub(super) fn may_contain(&self, subnet: u64) -> bool {
-        let (at, bits) = self.place(subnet);
+    /// Whether the number may have been added; if not, it has not been.
+    pub(super) fn may_contain(&self, number: u64) -> bool {
+        let (at, bits) = self.place(number);
         self.words.get(at).is_some_and(|word| word & bits == bits)
     }
 
@@ -45,14 +46,14 @@ impl Marks {
         self.words.capacity() * size_of::<u64>()
     }
 
-    /// Reads the word of a subnet: see [`super::Table::touch`].
-    pub(super) fn touch(&self, subnet: u64) -> u64 {
-        self.words.get(self.place(subnet).0).copied().unwrap_or(0)
+    /// Reads the word of a number: see [`super::Table::touch`].
+    pub(super) fn touch(&self, number: u64) -> u64 {
+        self.words.get(self.place(number).0).copied().unwrap_or(0)
     }
 
-    /// The word of a subnet, and its bits there.
-    fn place(&self, subnet: u64) -> (usize, u64) {
-        let hash = subnet.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    /// The word of a number, and its bits there.
+    fn place(&self, number: u64) -> (usize, u64) {
+        let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let bits = 1 << (hash >> 58) | 1 << (hash >> 52 & 63);
         let at = (hash >> 20) as usize & self.words.len().wrapping_sub(1);
         (at, bits)

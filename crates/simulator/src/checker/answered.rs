@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kademlia::Moment;
 
-use super::{Checker, Verdict};
+use super::{Checker, Hears, Verdict};
 use crate::engine::Place;
 use crate::network::Network;
 
@@ -17,6 +17,10 @@ pub(super) struct Answered {
 impl<N: Network> Checker<N> for Answered {
     fn name(&self) -> &'static str {
         "answered"
+    }
+
+    fn hears(&self) -> Hears {
+        Hears { arrived: true, ..Hears::default() }
     }
 
     fn arrived(&mut self, _now: Moment, from: Place, to: Place, message: &[u8]) -> Verdict {

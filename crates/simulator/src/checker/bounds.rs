@@ -2,7 +2,7 @@
 
 use kademlia::Moment;
 
-use super::{Checker, Verdict};
+use super::{Checker, Hears, Verdict};
 use crate::engine::Place;
 use crate::network::Network;
 
@@ -12,6 +12,10 @@ pub(super) struct Bounds;
 impl<N: Network> Checker<N> for Bounds {
     fn name(&self) -> &'static str {
         "bounds"
+    }
+
+    fn hears(&self) -> Hears {
+        Hears::default()
     }
 
     fn stepped(&mut self, network: &N, now: Moment, _place: Place, node: &N::Node) -> Verdict {

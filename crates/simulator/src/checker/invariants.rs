@@ -2,7 +2,7 @@
 
 use kademlia::Moment;
 
-use super::{Checker, Verdict};
+use super::{Checker, Hears, Verdict};
 use crate::engine::Place;
 use crate::network::Network;
 
@@ -12,6 +12,10 @@ pub(super) struct Invariants;
 impl<N: Network> Checker<N> for Invariants {
     fn name(&self) -> &'static str {
         "invariants"
+    }
+
+    fn hears(&self) -> Hears {
+        Hears::default()
     }
 
     fn stepped(&mut self, network: &N, _now: Moment, _place: Place, node: &N::Node) -> Verdict {

@@ -2,7 +2,7 @@
 
 use kademlia::Moment;
 
-use super::{Checker, Verdict};
+use super::{Checker, Hears, Verdict};
 use crate::engine::Place;
 use crate::network::Network;
 
@@ -12,6 +12,10 @@ pub(super) struct OwnMail;
 impl<N: Network> Checker<N> for OwnMail {
     fn name(&self) -> &'static str {
         "own-mail"
+    }
+
+    fn hears(&self) -> Hears {
+        Hears { sent: true, ..Hears::default() }
     }
 
     fn sent(&mut self, _now: Moment, from: Place, to: Option<Place>, message: &[u8]) -> Verdict {

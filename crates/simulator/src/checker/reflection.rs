@@ -4,7 +4,7 @@
 
 use kademlia::Moment;
 
-use super::{Checker, Verdict};
+use super::{Checker, Hears, Verdict};
 use crate::engine::Place;
 use crate::network::Network;
 
@@ -31,6 +31,10 @@ fn ratio(sent: usize, received: usize) -> f64 {
 impl<N: Network> Checker<N> for Reflection {
     fn name(&self) -> &'static str {
         "reflection"
+    }
+
+    fn hears(&self) -> Hears {
+        Hears { sent: true, arrived: true, turned: true }
     }
 
     fn sent(&mut self, _now: Moment, from: Place, to: Option<Place>, message: &[u8]) -> Verdict {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kademlia::{Moment, Protocol};
 
-use super::{Checker, Verdict};
+use super::{Checker, Hears, Verdict};
 use crate::engine::Place;
 use crate::network::Network;
 
@@ -23,6 +23,10 @@ pub(super) struct Timers {
 impl<N: Network> Checker<N> for Timers {
     fn name(&self) -> &'static str {
         "timers"
+    }
+
+    fn hears(&self) -> Hears {
+        Hears { arrived: true, ..Hears::default() }
     }
 
     fn arrived(&mut self, _now: Moment, _from: Place, to: Place, _message: &[u8]) -> Verdict {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::about;
 use crate::engine::Place;
-use crate::random::{Draw, below, mix2, mix3, unit};
+use crate::random::{Draw, below, mix2, unit};
 
 /// Where round-trip times come from.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ impl Latency {
     /// Finds out where the first `places` nodes are, so that it need not be done for each message.
     pub fn survey(&mut self, seed: u64, places: u32) {
         if let Self::Model(model) = self {
+            model.pairs = (seed, mix2(seed, about::PAIR));
             model.surveyed = (0..places).map(|place| position(seed, place)).collect();
         }
     }
@@ -47,12 +48,21 @@ impl Latency {
 
     /// The round-trip time between two nodes.
     pub fn round_trip(&self, seed: u64, a: Place, b: Place) -> Duration {
-        let micros = match self {
-            Self::Constant(span) => return *span,
+        match self {
+            Self::Constant(span) => *span,
+            Self::Model(_) | Self::Matrix(_) => {
+                Duration::from_micros(self.round_trip_micros(seed, a, b))
+            }
+        }
+    }
+
+    /// The same in microseconds.
+    pub fn round_trip_micros(&self, seed: u64, a: Place, b: Place) -> u64 {
+        match self {
+            Self::Constant(span) => u64::try_from(span.as_micros()).unwrap_or(u64::MAX),
             Self::Model(model) => model.round_trip(seed, a, b),
             Self::Matrix(matrix) => matrix.round_trip(seed, a, b),
-        };
-        Duration::from_micros(micros)
+        }
     }
 }
 
@@ -67,6 +77,8 @@ pub struct Model {
     cells: Arc<[u16]>,
     /// Where the first so many nodes are.
     surveyed: Arc<[Position]>,
+    /// A seed, and what is drawn about pairs with it begins with.
+    pairs: (u64, u64),
 }
 
 /// Where a node is, and how long its access line is, in units of the world's width.
@@ -101,9 +113,10 @@ impl Model {
     /// A model with these percentiles, in milliseconds: 0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100.
     fn fitted(percentiles_ms: &[f64; 11]) -> Self {
         let drawn = |place| position(about::POSITION, place);
+        let pairs = mix2(about::POSITION, about::PAIR);
         let mut apart: Vec<f32> = (0..PAIRS)
             .map(|pair| (2 * pair, 2 * pair + 1))
-            .map(|(a, b)| apart(detour(about::POSITION, a, b), drawn(a), drawn(b)))
+            .map(|(a, b)| apart(detour(pairs, a, b), drawn(a), drawn(b)))
             .collect();
         apart.sort_unstable_by(f32::total_cmp);
         let step = PAIRS as usize / BINS;
@@ -113,7 +126,13 @@ impl Model {
             (0..BINS).map(|bin| quantile(percentiles_ms, (bin as f64 + 0.5) / BINS as f64));
         let first = |cell: u16| apart.partition_point(|bound| *bound < f32::from(cell) / CELL);
         let cells = (0..CELLS).map(|cell| u16::try_from(first(cell)).unwrap_or(u16::MAX)).collect();
-        Self { cells, micros: micros.collect(), apart, surveyed: Arc::default() }
+        Self {
+            cells,
+            micros: micros.collect(),
+            apart,
+            surveyed: Arc::default(),
+            pairs: (0, mix2(0, about::PAIR)),
+        }
     }
 
     fn round_trip(&self, seed: u64, a: Place, b: Place) -> u64 {
@@ -121,7 +140,9 @@ impl Model {
             let known = self.surveyed.get(place as usize).copied();
             known.unwrap_or_else(|| position(seed, place))
         };
-        let apart = apart(detour(seed, a, b), at(a), at(b));
+        let (known, mixed) = self.pairs;
+        let mixed = if known == seed { mixed } else { mix2(seed, about::PAIR) };
+        let apart = apart(detour(mixed, a, b), at(a), at(b));
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -165,11 +186,11 @@ fn apart(detour: f32, a: Position, b: Position) -> f32 {
     (dx * dx + dy * dy).sqrt() * detour + a.line + b.line
 }
 
-/// How much longer the way between two nodes is than it could be.
+/// How much longer the way between two nodes is than it could be. `mixed`: see [`Model::pairs`].
 #[expect(clippy::cast_possible_truncation, reason = "single precision is plenty")]
-fn detour(seed: u64, a: Place, b: Place) -> f32 {
+fn detour(mixed: u64, a: Place, b: Place) -> f32 {
     let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
-    (0.8 + 0.4 * unit(mix3(seed, about::PAIR, pair))) as f32
+    (0.8 + 0.4 * unit(mix2(mixed, pair))) as f32
 }
 
 /// Where a node is.

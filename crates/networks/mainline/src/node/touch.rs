@@ -73,9 +73,7 @@ impl Node {
         let deadline = core.deadlines.first().map_or(0, |((_, id), ())| id.0);
         let walk = core.walks.first().map_or(0, |(_, id)| id.0);
         let operation = core.operations.first().map_or(0, |(_, operation)| operation.touch());
-        let table = side.overlay.table();
-        let overlay =
-            table.touch(&by.key) ^ table.touch_mark(by.address) ^ side.overlay.touch_lookups();
+        let overlay = side.overlay.table().touch(by) ^ side.overlay.touch_lookups();
         overlay ^ side.touch_votes() ^ deadline ^ walk ^ operation
     }
 }
