@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use poly::command::Refusal;
 use poly::value::{BlobRef, Kind, SigningKey, Value, Version, blob_key, record_key, topic_key};
 use poly::wire::{
-    Answer, Ask, Carried, Contacts, Difference, Message, Purpose, Range, RefusalReply, Request,
-    Sender, Values, write_value,
+    Answer, Ask, Carried, Contacts, Difference, Message, PADDING, Purpose, Range, RefusalReply,
+    Request, Sender, Values, write_value,
 };
 use poly::{Entry, Record};
 
@@ -143,6 +143,9 @@ fn asks<'a>(record: &'a Record, entry: &'a Entry) -> Vec<(&'static str, Ask<'a>)
         ("push", Ask::Push { value: record.into() }),
         ("compare", Ask::Compare(range)),
         ("fetch", Ask::Fetch { marks: &[1, 2, 3, 4, 5, 6, 7, 8], room: 60_000 }),
+        ("probe", Ask::Probe { padding: &PADDING }),
+        ("call", Ask::Call { contacts: Contacts { v4: &V4, v6: &[] }, padding: &PADDING }),
+        ("hail", Ask::Hail),
     ]
 }
 
@@ -159,6 +162,7 @@ fn answers<'a>(record: &'a Record, values: &'a [u8]) -> Vec<(&'static str, Answe
         ("answer-entries", Answer { values: Values::new(values), total: Some(40), ..plain() }),
         ("answer-stored", Answer { stored: Some(1), ..plain() }),
         ("answer-watch", Answer { lease_s: Some(600), ..plain() }),
+        ("answer-probe", Answer { calls: Some(2), ..plain() }),
         ("answer-equal", plain()),
         ("answer-listed", Answer { difference: Some(Difference::Listed(&[5; 32])), ..plain() }),
         ("answer-parts", Answer { difference: Some(Difference::Parts(&[6; 512])), ..plain() }),

@@ -17,6 +17,7 @@ mod heard;
 mod known;
 mod operation;
 mod put;
+mod reach;
 mod repair;
 mod walk;
 mod watch;
@@ -40,11 +41,14 @@ use crate::store::{Limits, MemoryStore, Shelf, ShelfUsage, Store};
 use crate::wire::{Ask, MAX_MESSAGE_BYTES, Malformed, Message, RefusalReply, Request, Sender};
 use known::Known;
 use operation::{Operation, Work};
+use reach::Reach;
+pub use reach::Reachability;
 use repair::Repair;
 use watch::{Pushed, Watchers};
 
 /// How a node behaves.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// Its id: the public key that the layer below proves.
     pub id: Key,
@@ -54,6 +58,8 @@ pub struct Settings {
     pub v6: bool,
     /// Ask, but hold nothing, and stay out of others' tables: for nodes that cannot be reached.
     pub client: bool,
+    /// Have others test whether they can reach it, and be a client if they can't.
+    pub test_reach: bool,
     /// Unix seconds at [`Moment::START`].
     pub clock: u64,
     /// What one host or subnet may ask, those of this machine and of private networks apart;
@@ -81,6 +87,7 @@ impl Settings {
             v4: true,
             v6: true,
             client: false,
+            test_reach: false,
             clock,
             // A client that puts in a row asks the same holders often: five times Mainline's share.
             rate_limit: Some(RateLimit {
@@ -131,6 +138,8 @@ pub struct Status {
     pub operations: usize,
     /// Watchers it tells changes.
     pub watchers: usize,
+    /// Whether others can reach it.
+    pub reachability: Reachability,
     /// What passed through it.
     pub counters: Counters,
 }
@@ -178,6 +187,7 @@ pub struct Node<S = MemoryStore> {
     shelf: Shelf<S>,
     watchers: Watchers,
     repair: Repair,
+    reach: Reach,
     limiter: RateLimiter,
     outbox: Outbox<Peer>,
     events: VecDeque<Event>,
@@ -219,6 +229,8 @@ enum Job {
     Push { slot: crate::value::Slot, tries: u8 },
     /// To compare and exchange with another holder.
     Repair,
+    /// To be called, and so to learn whether others can reach us.
+    Probe,
     /// Is a contact back that was lost?
     Lost,
     /// To hand over what is no longer ours: the slot.
@@ -258,6 +270,7 @@ impl<S: Store> Node<S> {
             shelf: Shelf::new(store, settings.limits, settings.clock),
             watchers: Watchers::default(),
             repair: Repair::default(),
+            reach: Reach::new(settings.test_reach && !settings.client),
             limiter,
             clock: i64::try_from(settings.clock).unwrap_or(i64::MAX),
             rng,
@@ -342,6 +355,7 @@ impl<S: Store> Node<S> {
             shelf: self.shelf.usage(),
             operations: self.operations.len(),
             watchers: self.watchers.len(),
+            reachability: self.reach.verdict,
             counters: self.counters,
         }
     }
@@ -363,7 +377,12 @@ impl<S: Store> Node<S> {
         }
         let works_for = |job: &Job| match job {
             Job::Step(id) | Job::Aside(id) | Job::Ping(id) => self.operations.contains_key(id),
-            Job::Push { .. } | Job::Repair | Job::Lost | Job::HandOver(_) | Job::Nothing => true,
+            Job::Push { .. }
+            | Job::Repair
+            | Job::Probe
+            | Job::Lost
+            | Job::HandOver(_)
+            | Job::Nothing => true,
         };
         if !self.errands.values().all(|errand| works_for(&errand.job)) {
             return Err("a request works for no operation");
@@ -396,8 +415,8 @@ impl<S: Store> Node<S> {
     }
 
     fn sender(&self) -> Sender {
-        let Settings { client, v4, v6, .. } = self.settings;
-        Sender { client, v4, v6 }
+        let Settings { v4, v6, .. } = self.settings;
+        Sender { client: self.is_client(), v4, v6 }
     }
 
     fn reaches(&self, contact: &Contact<Endpoint>) -> bool {
@@ -410,8 +429,8 @@ impl<S: Store> Node<S> {
         let key = Some(to.key).filter(|key| *key != Key::ZERO);
         let tag = self.next_tag;
         let rng = &mut self.rng;
-        let transaction = if matches!(job, Job::Push { .. }) {
-            // Who watches may be a client.
+        let transaction = if matches!(ask, Ask::Push { .. } | Ask::Hail) {
+            // Who watches, or can't be reached, may be a client.
             self.overlay.request_apart(now, to.address, tag, rng)?
         } else {
             self.overlay.request(now, to.address, key, tag, rng)?
@@ -421,6 +440,7 @@ impl<S: Store> Node<S> {
         let wants_all = matches!(ask, Ask::Get { room: answer::MAX_BULK, .. });
         let wants_all = wants_all && matches!(job, Job::Aside(_));
         let request = Request { transaction: transaction.0, sender: self.sender(), ask };
+        self.reach.spoke(now, to.address);
         let way = self.send(to.into(), &Message::Request(request));
         let is_long = wants_all || way == Way::Bulk;
         self.errands.insert(tag, Errand { to, job, is_long });
@@ -440,6 +460,7 @@ impl<S: Store> Node<S> {
                 let to = Peer::new(id.unwrap_or(Key::ZERO), ask.to.socket());
                 let transaction = ask.transaction.0;
                 let request = Request { transaction, sender: self.sender(), ask: question };
+                self.reach.spoke(now, ask.to);
                 self.send(to, &Message::Request(request));
                 self.counters.asked += 1;
             } else if let Some(event) = self.overlay.poll_event() {
@@ -560,6 +581,7 @@ impl<S: Store> Protocol for Node<S> {
         }
         self.operations_due(now);
         self.run_repair(now);
+        self.run_reach(now);
         self.drain(now);
     }
 
@@ -575,7 +597,8 @@ impl<S: Store> Protocol for Node<S> {
         let operations = self.due.first().map(|(due, _)| *due);
         let holds = self.shelf.usage().values > 0 || self.watchers.len() > 0;
         let sweep = holds.then_some(self.sweep_at);
-        let all = [self.overlay.next_timeout(), operations, sweep, self.repair.next_timeout()];
-        all.into_iter().flatten().min().filter(|due| due.as_micros() != u64::MAX)
+        let upkeep = [self.repair.next_timeout(), self.reach.next_timeout()];
+        let all = [self.overlay.next_timeout(), operations, sweep].into_iter().chain(upkeep);
+        all.flatten().min().filter(|due| due.as_micros() != u64::MAX)
     }
 }

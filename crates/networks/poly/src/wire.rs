@@ -36,6 +36,10 @@ pub const PARTS: usize = 64;
 /// Values listed one by one where two nodes differ.
 pub const MAX_LISTED: usize = 40;
 
+/// What goes with a request that makes others send something elsewhere, so that they never send
+/// more than they were sent: a first datagram is as long.
+pub const PADDING: [u8; 640] = [0; 640];
+
 /// Keys of a message's map.
 mod key {
     pub(super) const VERSION: u8 = 0;
@@ -71,6 +75,8 @@ mod key {
     pub(super) const STORED: u8 = 30;
     pub(super) const OFFSET: u8 = 31;
     pub(super) const UPTIME: u8 = 32;
+    pub(super) const PADDING: u8 = 33;
+    pub(super) const CALLS: u8 = 34;
 }
 
 /// Values of the type field.
@@ -84,6 +90,9 @@ mod kind {
     pub(super) const COMPARE: u8 = 7;
     pub(super) const FETCH: u8 = 8;
     pub(super) const GIVE: u8 = 9;
+    pub(super) const PROBE: u8 = 10;
+    pub(super) const CALL: u8 = 11;
+    pub(super) const HAIL: u8 = 12;
     pub(super) const ANSWER: u8 = 32;
     pub(super) const REFUSAL: u8 = 33;
 }
@@ -187,6 +196,20 @@ pub enum Ask<'a> {
         /// The values.
         values: Values<'a>,
     },
+    /// Have others call me: can they reach me?
+    Probe {
+        /// As long as [`PADDING`] at least.
+        padding: &'a [u8],
+    },
+    /// Hail this node, which wants to know whether it can be reached.
+    Call {
+        /// The node.
+        contacts: Contacts<'a>,
+        /// As long as [`PADDING`] at least.
+        padding: &'a [u8],
+    },
+    /// You wanted to be called.
+    Hail,
 }
 
 /// What for something is stored.
@@ -240,6 +263,8 @@ pub struct Answer<'a> {
     pub stored: Option<u32>,
     /// Minutes since the node started, as it says.
     pub uptime_min: Option<u32>,
+    /// How many others were asked to call.
+    pub calls: Option<u32>,
 }
 
 /// What a node has in a range where another has something else.
@@ -416,6 +441,8 @@ fields! {
         uint stored = key::STORED,
         uint offset = key::OFFSET,
         uint uptime = key::UPTIME,
+        bytes padding = key::PADDING,
+        uint calls = key::CALLS,
     }
 }
 
@@ -459,15 +486,30 @@ impl<'a> Fields<'a> {
             kind::GIVE => Ask::Give {
                 values: Values::new(self.values.ok_or(Malformed::Missing(key::VALUES))?),
             },
+            kind::PROBE => Ask::Probe { padding: self.padding()? },
+            kind::CALL => Ask::Call { contacts: self.contacts()?, padding: self.padding()? },
+            kind::HAIL => Ask::Hail,
             _ => return Err(Malformed::UnknownRequest { transaction }),
         })
     }
 
-    fn answer(&self, transaction: u32) -> Result<Answer<'a>, Malformed> {
-        let contacts = Contacts {
+    fn contacts(&self) -> Result<Contacts<'a>, Malformed> {
+        Ok(Contacts {
             v4: packed(self.contacts_v4, PACKED_V4_BYTES, key::CONTACTS_V4)?,
             v6: packed(self.contacts_v6, PACKED_V6_BYTES, key::CONTACTS_V6)?,
-        };
+        })
+    }
+
+    fn padding(&self) -> Result<&'a [u8], Malformed> {
+        let padding = self.padding.ok_or(Malformed::Missing(key::PADDING))?;
+        if padding.len() < PADDING.len() {
+            return Err(Malformed::Field(key::PADDING));
+        }
+        Ok(padding)
+    }
+
+    fn answer(&self, transaction: u32) -> Result<Answer<'a>, Malformed> {
+        let contacts = self.contacts()?;
         let version = self.seq.map(|seq| Version {
             seq,
             body: self.body.unwrap_or(0),
@@ -493,6 +535,7 @@ impl<'a> Fields<'a> {
             difference,
             stored: narrow_opt(self.stored, key::STORED)?,
             uptime_min: narrow_opt(self.uptime, key::UPTIME)?,
+            calls: narrow_opt(self.calls, key::CALLS)?,
         })
     }
 

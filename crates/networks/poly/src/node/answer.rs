@@ -41,7 +41,14 @@ impl<S: Store> Node<S> {
             self.refuse(from, transaction, Refusal::Busy);
             return;
         }
-        if !request.sender.client {
+        self.reach.heard_from(now, from.contact().address);
+        if self.is_unreachable() && !is_for_clients(&request.ask) {
+            // Whoever asks must not keep in mind one whom others can't reach.
+            return;
+        }
+        if request.sender.client {
+            self.known.forget(&from.contact());
+        } else {
             let contact = from.contact();
             self.known.heard(now, contact, None);
             self.overlay.queried(now, contact, &mut self.rng);
@@ -103,6 +110,12 @@ impl<S: Store> Node<S> {
                 let stored = Some(self.take_in(now, values));
                 let answer = Answer { transaction, stored, ..Answer::default() };
                 self.send(from, &Message::Answer(answer));
+            }
+            Ask::Probe { .. } => self.probe(now, from, request)?,
+            Ask::Call { contacts, .. } => self.call(now, from, transaction, *contacts)?,
+            Ask::Hail => {
+                self.hailed();
+                self.send(from, &Message::Answer(Answer { transaction, ..Answer::default() }));
             }
         }
         Ok(())
@@ -310,7 +323,7 @@ impl<S: Store> Node<S> {
     ) -> Result<Placed, Refusal> {
         let unix = self.unix(now);
         let slot = value.slot();
-        if self.settings.client || !self.is_ours(&slot.key) {
+        if self.is_client() || !self.is_ours(&slot.key) {
             return Err(Refusal::NotMine);
         }
         value.check(unix).map_err(|error| refusal(error, unix))?;
@@ -379,11 +392,17 @@ pub(super) const MAX_BULK: u32 = (MAX_BULK_BYTES - 4096) as u32;
 #[expect(clippy::cast_possible_truncation, reason = "a constant far below 2^32")]
 pub(super) const ROOM: u32 = (MAX_MESSAGE_BYTES - ANSWER_BYTES) as u32;
 
+/// Whether one that only asks is to be asked this.
+fn is_for_clients(ask: &Ask<'_>) -> bool {
+    matches!(ask, Ask::Push { .. } | Ask::Hail)
+}
+
 /// What a request costs its host, by the work it makes.
 fn cost(ask: &Ask<'_>) -> u32 {
     match ask {
         Ask::Compare(_) => 10,
         Ask::Fetch { .. } | Ask::Give { .. } => 5,
+        Ask::Probe { .. } | Ask::Call { .. } => 20,
         _ => 1,
     }
 }

@@ -302,7 +302,7 @@ impl<S: Store> Node<S> {
     ) {
         let version = best.borrow().version();
         let value = Value::Record(best.borrow());
-        if self.is_holder(&operation.walk.target()) && !self.settings.client {
+        if self.is_holder(&operation.walk.target()) && !self.is_client() {
             let unix = self.unix(now);
             let placed = self.shelf.put(unix, &Carried::from(value), None, None);
             if placed == Ok(crate::store::Placed::Stored) {

@@ -43,6 +43,7 @@ impl<S: Store> Node<S> {
             Purpose::Liveness | Purpose::Lookup(_) => None,
         };
         self.known.heard(now, contact, Some(heard.rtt));
+        self.reach.found_somebody(now);
         self.strangers.observe(heard.rtt);
         for named in named.clone() {
             self.known.named(now, named);
@@ -79,6 +80,7 @@ impl<S: Store> Node<S> {
             Job::Repair => self.repair_heard(now, &contact, answer),
             Job::HandOver(slot) => self.handed_over(&slot, answer.stored.is_some()),
             Job::Lost => self.lost_is_back(now, &contact),
+            Job::Probe => self.help_promised(&contact, answer.calls.unwrap_or(0)),
             Job::Push { .. } | Job::Nothing => {}
         }
     }
@@ -177,7 +179,7 @@ impl<S: Store> Node<S> {
                 // Who has a newer version has no need of ours.
                 self.handed_over(&slot, matches!(reply.refusal, Refusal::Older(_)));
             }
-            Job::Lost | Job::Nothing => {}
+            Job::Lost | Job::Probe | Job::Nothing => {}
         }
     }
 
@@ -218,7 +220,7 @@ impl<S: Store> Node<S> {
             Job::Push { slot, tries } => self.push_unanswered(now, errand, *slot, *tries),
             Job::Repair => self.repair_failed(now),
             Job::HandOver(slot) => self.handed_over(slot, false),
-            Job::Lost | Job::Nothing => {}
+            Job::Lost | Job::Probe | Job::Nothing => {}
         }
     }
 }

@@ -123,6 +123,11 @@ impl Known {
         }
     }
 
+    /// A contact says that it is no node but a client.
+    pub(super) fn forget(&mut self, contact: &Contact<Endpoint>) {
+        self.contacts.remove(&contact.key);
+    }
+
     /// A contact that was lost, to ask whether it is back: of those asked least the nearest to
     /// `me`, whose values we share. Not for ever.
     pub(super) fn next_lost(&mut self, me: &Key) -> Option<Contact<Endpoint>> {

@@ -39,7 +39,7 @@ impl<S: Store> Node<S> {
         let Operation { command, work: Work::Put(put), walk, .. } = operation else { return false };
         let target = walk.target();
         let waited = core::mem::take(&mut put.home_waits);
-        if self.settings.client || !self.is_holder(&target) {
+        if self.is_client() || !self.is_holder(&target) {
             return false;
         }
         put.is_holder = true;

@@ -80,6 +80,8 @@ const SESSION_MAX: Duration = Duration::from_mins(5);
 const MAX_STEPS: usize = 4 * PARTS;
 /// Bytes of values that are given at once.
 const GIVEN_BYTES: usize = 48 << 10;
+/// How often one that is no holder any more hands over something of what it holds.
+const LEAVE_EVERY: Duration = Duration::from_secs(1);
 /// Holders that must have what is no longer ours before it is forgotten.
 const HANDED_TO: u32 = 3;
 
@@ -109,6 +111,12 @@ impl Repair {
         self.eager = 0;
     }
 
+    /// The node is no holder any more: it hands over what it has, soon.
+    pub(super) fn leave(&mut self, now: Moment) {
+        self.session = None;
+        self.at = Some(now + LEAVE_EVERY);
+    }
+
     pub(super) fn next_timeout(&self) -> Option<Moment> {
         self.session.as_ref().map(|session| session.until).or(self.at)
     }
@@ -128,8 +136,12 @@ impl<S: Store> Node<S> {
         }
         self.repair.at = Some(now + self.pause());
         self.look_around(now);
-        if self.settings.client || self.repair.scouting > 0 {
+        if self.is_client() || self.repair.scouting > 0 {
             self.repair.scouting = self.repair.scouting.saturating_sub(1);
+            if self.is_unreachable() && self.shelf.usage().values > 0 {
+                self.repair.at = Some(now + LEAVE_EVERY);
+                self.hand_over(now);
+            }
             return;
         }
         if let Some(partner) = self.partner() {
@@ -389,15 +401,17 @@ impl<S: Store> Node<S> {
             return;
         }
         let (me, radius) = (self.me(), self.census.radius().times(TOLERANCE));
-        let is_foreign =
-            |slot: &Slot, head: &crate::store::Head| !head.cached && !radius.holds(&me, &slot.key);
+        let leaves = self.is_unreachable();
+        let is_foreign = |slot: &Slot, head: &crate::store::Head| {
+            !head.cached && (leaves || !radius.holds(&me, &slot.key))
+        };
         let next = self.shelf.after(self.repair.after, 1, is_foreign);
         let Some((mark, slot)) = next.first().copied() else {
             self.repair.after = None;
             return;
         };
         self.repair.after = Some(mark);
-        if self.is_ours(&slot.key) {
+        if !leaves && self.is_ours(&slot.key) {
             return;
         }
         let unix = self.unix(now);

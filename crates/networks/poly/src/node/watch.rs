@@ -110,7 +110,7 @@ impl<S: Store> Node<S> {
             self.watchers.remove(&key, &from.id);
             return Ok(0);
         }
-        if self.settings.client || !self.is_ours(&key) {
+        if self.is_client() || !self.is_ours(&key) {
             return Err(Refusal::NotMine);
         }
         let lease_s = lease_s.min(MAX_LEASE_S);

@@ -13,7 +13,7 @@ impl Request<'_> {
         map.uint(key::TRANSACTION, self.transaction.into());
         map.uint(key::SENDER, self.sender.bits());
         match self.ask {
-            Ask::Ping => {}
+            Ask::Ping | Ask::Hail => {}
             Ask::Find { target, count } => {
                 map.bytes(key::TARGET, target.as_bytes());
                 map.uint(key::COUNT, count.into());
@@ -49,6 +49,12 @@ impl Request<'_> {
                 map.bytes(key::MARKS, marks);
             }
             Ask::Give { values } => map.bytes(key::VALUES, values.as_bytes()),
+            Ask::Probe { padding } => map.bytes(key::PADDING, padding),
+            Ask::Call { contacts, padding } => {
+                map.nonempty(key::CONTACTS_V4, contacts.v4);
+                map.nonempty(key::CONTACTS_V6, contacts.v6);
+                map.bytes(key::PADDING, padding);
+            }
         }
         map.end();
     }
@@ -66,6 +72,9 @@ impl Ask<'_> {
             Self::Compare(_) => kind::COMPARE,
             Self::Fetch { .. } => kind::FETCH,
             Self::Give { .. } => kind::GIVE,
+            Self::Probe { .. } => kind::PROBE,
+            Self::Call { .. } => kind::CALL,
+            Self::Hail => kind::HAIL,
         }
     }
 }
@@ -97,6 +106,7 @@ impl Answer<'_> {
         }
         map.option(key::STORED, self.stored.map(Into::into));
         map.option(key::UPTIME, self.uptime_min.map(Into::into));
+        map.option(key::CALLS, self.calls.map(Into::into));
         map.end();
     }
 }

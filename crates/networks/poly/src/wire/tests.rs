@@ -105,6 +105,7 @@ fn answer<'a>(parts: &'a Parts, values: &'a [u8]) -> Answer<'a> {
         difference: some(6).map(|_| Difference::Listed(&parts.words)),
         stored: some(7),
         uptime_min: some(8),
+        calls: some(9),
     }
 }
 

@@ -14,5 +14,6 @@
 
 mod network;
 mod random;
+mod reach;
 mod vectors;
 mod world;

@@ -4,7 +4,7 @@
 //! world plays the layer that proves ids.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use kademlia::protocol::{Input, Transport, Way, step};
@@ -16,6 +16,9 @@ use rand_core::{Rng, SeedableRng};
 
 /// Unix seconds at the beginning of each world.
 pub(crate) const CLOCK: u64 = 1_800_000_000;
+
+/// How long a NAT lets in answers (RFC 4787, REQ-5: at least two minutes).
+const HOLE: Duration = Duration::from_mins(2);
 
 /// Names a node of the world.
 pub(crate) type Place = SocketAddr;
@@ -35,6 +38,10 @@ pub(crate) struct World {
     pub(crate) bytes: u64,
     /// Who cannot talk to those who are not in it.
     pub(crate) island: BTreeSet<Place>,
+    /// Who is behind a NAT: hosts to which they have not sent anything lately do not reach them.
+    pub(crate) nats: BTreeSet<Place>,
+    /// Until when they let in what a host sends.
+    holes: BTreeMap<(Place, IpAddr), Moment>,
     next_address: u32,
 }
 
@@ -81,6 +88,8 @@ impl World {
             messages: 0,
             bytes: 0,
             island: BTreeSet::new(),
+            nats: BTreeSet::new(),
+            holes: BTreeMap::new(),
             next_address: 0,
         }
     }
@@ -244,7 +253,12 @@ impl World {
                 && f64::from(self.rng.next_u32()) < self.loss * f64::from(u32::MAX);
             let apart = self.island.contains(&at) != self.island.contains(&to.address);
             let latency = Duration::from_micros(u64::from(self.rng.next_u32() % 40_000) + 5000);
-            if !lost && !apart {
+            if self.nats.contains(&at) {
+                self.holes.insert((at, to.address.ip()), self.now + HOLE);
+            }
+            let hole = self.holes.get(&(to.address, at.ip()));
+            let shut = self.nats.contains(&to.address) && hole.is_none_or(|end| *end < self.now);
+            if !lost && !apart && !shut {
                 self.schedule(self.now + latency, Arrival::Message { from, to, bytes });
             }
         }
