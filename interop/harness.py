@@ -161,6 +161,10 @@ class Context:
         """Runs our program to its end."""
         return Result.of([self.polykad, *arguments], timeout, **options)
 
+    def run_in(self, enter, *arguments, timeout=60, **options):
+        """The same within namespaces: behind the words of `enter`."""
+        return Result.of([*enter, self.polykad, *arguments], timeout, **options)
+
     def mainline(self, command, *arguments, bootstrap=(), timeout=60):
         """Runs `polykad mainline COMMAND --json` on its own."""
         join = ["--no-default-bootstrap", "--json"]
@@ -232,6 +236,6 @@ def split_address(address):
     return host.strip("[]"), int(port)
 
 
-def ip(*arguments):
-    """Runs `ip`."""
-    subprocess.run(["ip", *arguments], check=True, stdout=sys.stderr)
+def ip(*arguments, enter=()):
+    """Runs `ip`; within namespaces, behind the words of `enter`."""
+    subprocess.run([*enter, "ip", *arguments], check=True, stdout=sys.stderr)

@@ -34,6 +34,9 @@ SCENARIOS = [
     "seed_to_leech",
     "swarm",
     "poly_python",
+    "poly_lan",
+    "poly_rendezvous",
+    "poly_mapping",
 ]
 
 

@@ -6,6 +6,7 @@ use client::Client;
 use client::http::json::poly::Contact as PolyContact;
 use client::http::json::{Contact, Status as StatusObject};
 use client::http::{Address, DEFAULT_ADDRESS, Daemon, Unreachable};
+use client::poly::{PolyStatus, Reachability};
 use serde_json::json;
 
 use crate::args::DaemonOption;
@@ -67,6 +68,7 @@ pub(crate) async fn status(options: &DaemonOption, output: Output) -> Result<(),
         let size = poly.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
         output.line(format!("poly     id {}", hex_bytes(poly.id.as_bytes())))?;
         output.line(format!("         {}{size}", count(poly.contacts, "contact")))?;
+        output.line(format!("         {}", reach_line(poly)))?;
         let stored = count(poly.values, "value");
         output.line(format!("         stores {stored}, {} bytes", poly.value_bytes))?;
         output.line(format!(
@@ -109,6 +111,17 @@ pub(crate) async fn status(options: &DaemonOption, output: Output) -> Result<(),
         "traffic  {} datagrams in, {} out, {limited} over the limit",
         traffic.received, traffic.sent
     ))
+}
+
+/// Whether others can reach the node, for people.
+pub(crate) fn reach_line(poly: &PolyStatus) -> String {
+    let reach = match poly.reachability {
+        Reachability::Unknown => "whether others reach it nobody has found out",
+        Reachability::Reachable => "others reach it",
+        Reachability::Unreachable => "others do not reach it: it only asks, and holds nothing",
+    };
+    let mapped = poly.mapped_port.map(|port| format!("; port {port} of the gateway leads to it"));
+    format!("{reach}{}", mapped.unwrap_or_default())
 }
 
 /// `polykad peers`.

@@ -99,12 +99,16 @@ fn families(layer: &Layer) -> Result<Vec<bool>, Failure> {
 
 /// What flags, environment and file say together.
 pub(crate) fn settings(options: &ServeOptions) -> Result<Layer, Failure> {
-    let PolyServeOptions { poly_listen, poly_bootstrap, which } = &options.poly;
+    let PolyServeOptions { poly_listen, poly_bootstrap, which, .. } = &options.poly;
+    let PolyServeOptions { no_mdns, no_rendezvous, no_port_mapping, .. } = &options.poly;
     let poly = PolyLayer {
         listen: (!poly_listen.is_empty()).then(|| poly_listen.clone()),
         bootstrap: entries(poly_bootstrap),
         name: which.poly_name.clone(),
         key_file: which.poly_key_file.clone(),
+        mdns: no_mdns.then_some(false),
+        rendezvous: no_rendezvous.then_some(false),
+        port_mapping: no_port_mapping.then_some(false),
     };
     let networks = options.network.iter().map(|network| (*network).into());
     let flags = Layer {
@@ -149,6 +153,11 @@ pub(crate) async fn serve(layer: &Layer) -> Result<(Nodes, usize), Failure> {
             let hint = if with_mainline { " (for poly: --poly-listen)" } else { "" };
             Failure { message: format!("{}{hint}", failure.message), ..failure }
         })?);
+    }
+    if let (Some(mainline), Some(poly)) = (&nodes.mainline, &nodes.poly)
+        && layer.meets_over_mainline()
+    {
+        poly.meet_over(mainline);
     }
     Ok((nodes, given + default + poly))
 }

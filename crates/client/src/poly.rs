@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use kademlia::Key;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use ::poly::command::{
     Acknowledgements, Change, Failure, GetOptions, PutOptions, Quorum, Refusal, Report,
 };
 pub use ::poly::contact::Peer;
+pub use ::poly::node::Reachability;
 pub use ::poly::value;
 
 use crate::Operation;
@@ -65,11 +67,72 @@ pub trait Poly: Send + Sync {
     /// Asks one address who is there, and how far away.
     fn ping(&self, address: SocketAddr) -> Operation<Result<Got<Peer>, GetError>>;
 
+    /// Opens a stream of bytes to a node: looks up where it is, has it prove its id, and waits until
+    /// it has taken the stream for `service`, a name of at most [`MAX_SERVICE_BYTES`]; all that
+    /// within `deadline`.
+    fn connect(
+        &self,
+        id: Key,
+        service: String,
+        deadline: Duration,
+    ) -> Operation<Result<ByteStream, ConnectError>> {
+        let _ = (id, service, deadline);
+        Box::pin(async { Err(ConnectError::Unsupported) })
+    }
+
     /// The contacts of the node's routing table, in no order.
     fn contacts(&self) -> Operation<Result<Vec<KnownPeer>, StatusError>>;
 
     /// What the node stores for others, `most` values at most, in no order.
     fn stored(&self, most: usize) -> Operation<Result<Vec<StoredValue>, StatusError>>;
+}
+
+/// The longest name of a service that takes streams.
+pub const MAX_SERVICE_BYTES: usize = 64;
+
+/// A stream of bytes to another node, whose id is proven, encrypted. Shutting down the writing side
+/// tells the other node that nothing follows; dropping it ends both sides.
+pub type ByteStream = Pin<Box<dyn Duplex>>;
+
+/// What can be read and written.
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// Why there is no stream.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No node with this id is known in the network.
+    #[error("nobody in the network knows a node with this id: it is off, or others can't reach it")]
+    UnknownNode,
+    /// It did not answer in time.
+    #[error("the node did not answer in time: try again, or allow more time")]
+    TimedOut,
+    /// It has no such service.
+    #[error("the node has no service of this name: check the name, or ask its owner")]
+    Refused,
+    /// It, or this node, has too many streams.
+    #[error("too many streams are open: end some, or try again later")]
+    Busy,
+    /// The connection broke off before the node had taken the stream.
+    #[error("the connection to the node broke off: try again")]
+    Broken,
+    /// The service's name is not allowed.
+    #[error("a service's name has 1 to {MAX_SERVICE_BYTES} bytes, not {length}")]
+    BadService {
+        /// Its length.
+        length: usize,
+    },
+    /// This node is asked to connect to itself.
+    #[error("that is this node's own id: give another's")]
+    Oneself,
+    /// The daemon's API carries no streams.
+    #[error("streams need a node in this process: the daemon's API carries none")]
+    Unsupported,
+    /// The node has been shut down.
+    #[error("the node has stopped: start it again")]
+    Stopped,
 }
 
 /// A contact, and what the node knows of it.
@@ -103,6 +166,10 @@ pub struct PolyStatus {
     pub id: Key,
     /// The addresses it listens on.
     pub listen: Vec<SocketAddr>,
+    /// Whether others can reach it, as they have tried; if not, it is a client: it holds nothing.
+    pub reachability: Reachability,
+    /// The UDP port of the gateway that leads to the node's.
+    pub mapped_port: Option<u16>,
     /// Nodes it remembers in all.
     pub contacts: usize,
     /// Of these, those in its routing table.

@@ -45,6 +45,11 @@ const REASONS = {
   storage: "this node’s disk failed",
 };
 
+const REACHABLE = {
+  reachable: "others reach this node",
+  unreachable: "others do not reach this node: it only asks, and holds nothing",
+};
+
 const dropped = (status) => DROPPED.map(([name, what, why]) => [status.dropped[name], what, why]);
 
 const side = (status) => status.mainline?.v4 ?? status.mainline?.v6;
@@ -77,6 +82,7 @@ export const NETWORKS = {
       ["Id", poly.id, true],
       ["Listens", poly.listen.map((address) => `${address}/udp`).join(" "), true],
       ["Network", `${poly.contacts} contacts known, ${poly.table} in the table${about(poly.network_size)}`],
+      ["Reachable", REACHABLE[poly.reachability] ?? "nobody has found out"],
       ["Sessions", `${poly.sessions} encrypted ones with other nodes`],
       ["Stores", `${amount(poly.values)} values of ${amount(poly.value_bytes / 1024)} KiB, for others`],
       ["Watchers", `${poly.watchers} are told changes`],

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 use std::collections::BTreeMap;
 
 use client::Status;
-use client::poly::PolyStatus;
+use client::poly::{PolyStatus, Reachability};
 use client::status::{FamilyStatus, MainlineStatus, Outcomes, Tally};
 
 use crate::app::{Refused, Shared};
@@ -189,6 +189,12 @@ fn poly(page: &mut Page, status: &PolyStatus) {
     ] {
         page.head(name, "gauge", help);
         page.value(name, &[network], value);
+    }
+    page.head("reachable", "gauge", "Whether others can reach the node, as they have tried.");
+    match status.reachability {
+        Reachability::Unknown => {}
+        Reachability::Reachable => page.value("reachable", &[network], 1),
+        Reachability::Unreachable => page.value("reachable", &[network], 0),
     }
     operations(page, "poly", &status.outcomes);
 }

@@ -8,8 +8,11 @@
 //!
 //! Like a protocol this is a state machine without sockets; time is handed in.
 
+mod flow;
 mod identity;
 mod link;
+mod pipe;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use client::poly::ConnectError;
 use poly::contact::Peer;
 use quinn_proto::{
     ClientConfig, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, IdleTimeout,
@@ -24,7 +28,10 @@ use quinn_proto::{
 };
 
 use identity::id;
-use link::Link;
+use link::{Here, Link};
+pub(crate) use pipe::End;
+use streams::Opening;
+pub(crate) use streams::Streams;
 
 use crate::driver::{Carrier, Reach};
 
@@ -42,7 +49,17 @@ const IDLE: Duration = Duration::from_secs(30);
 const STREAMS: u32 = 32;
 
 /// Bytes of one peer's that may wait to be read: a few messages of the greatest length.
-const RECEIVE_WINDOW_BYTES: u32 = 1 << 20;
+const RECEIVE_WINDOW_BYTES: u32 = 2 << 20;
+
+/// Streams of bytes that one peer may have open at once.
+const PIPES: u32 = 8;
+
+/// Bytes of one stream's that may wait to be read: the longest message, so that it needs no more
+/// than one round trip. All streams together leave half of the peer's window to messages.
+const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+
+/// A connection whose streams are held open is kept alive by a word so often.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Round-trip time assumed of a new connection: its peer has just answered on another way, so the
 /// cautious third of a second of RFC 9002 would only slow the first loss down.
@@ -59,6 +76,9 @@ pub struct Bulk {
     /// Datagrams of no connection: refusals of the endpoint itself.
     strays: VecDeque<(SocketAddr, Vec<u8>)>,
     arrived: VecDeque<(Peer, Vec<u8>)>,
+    streams: Streams,
+    /// When connections whose streams are held open are next kept alive.
+    alive_at: Option<Instant>,
     max_message_bytes: usize,
     counters: BulkCounters,
 }
@@ -120,9 +140,18 @@ impl Bulk {
             touched: BTreeSet::new(),
             strays: VecDeque::new(),
             arrived: VecDeque::new(),
+            streams: Streams::new(|| {}),
+            alive_at: None,
             max_message_bytes,
             counters: BulkCounters::default(),
         })
+    }
+
+    /// Carries these streams.
+    #[must_use]
+    pub(crate) fn with_streams(mut self, streams: Streams) -> Self {
+        self.streams = streams;
+        self
     }
 
     /// What passed.
@@ -179,7 +208,8 @@ impl Bulk {
                 link.connection.handle_event(event);
             }
         }
-        let lost = link.advance(now, self.max_message_bytes);
+        let here = Here { handle: handle.0, streams: &self.streams };
+        let lost = link.advance(now, self.max_message_bytes, &here);
         self.counters.dropped += lost;
         for message in link.arrived.drain(..) {
             self.counters.received += 1;
@@ -195,6 +225,41 @@ impl Bulk {
             }
             (_, true) => self.forget(handle.0),
             (None, false) => {}
+        }
+    }
+
+    /// Opens the streams that owners want, and moves along those that they have used.
+    fn serve_streams(&mut self, now: Instant) {
+        let (opening, touched) = self.streams.take();
+        for Opening { to, service, pipe } in opening {
+            let open = self.by_peer.get(&to).copied();
+            let Some(handle) = open.or_else(|| self.connect(now, to)) else {
+                pipe.answered(Err(ConnectError::Busy));
+                continue;
+            };
+            if let Some(link) = self.links.get_mut(&handle) {
+                link.flows.open(&service, pipe);
+                self.alive_at.get_or_insert(now + KEEP_ALIVE);
+            }
+            self.pump(now, ConnectionHandle(handle));
+        }
+        for (handle, id) in touched {
+            if let Some(link) = self.links.get_mut(&handle) {
+                link.touched(id, &Here { handle, streams: &self.streams });
+            }
+            self.pump(now, ConnectionHandle(handle));
+        }
+    }
+
+    /// Says a word on connections whose streams are held open.
+    fn keep_alive(&mut self, now: Instant) {
+        self.alive_at = None;
+        for (handle, link) in &mut self.links {
+            if !link.flows.is_empty() && !link.is_over() {
+                link.connection.ping();
+                self.touched.insert(*handle);
+                self.alive_at = Some(now + KEEP_ALIVE);
+            }
         }
     }
 
@@ -282,6 +347,7 @@ impl Carrier<Peer> for Bulk {
 
     fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<SocketAddr> {
         buffer.clear();
+        self.serve_streams(now);
         if let Some((to, datagram)) = self.strays.pop_front() {
             buffer.extend_from_slice(&datagram);
             return Some(to);
@@ -304,10 +370,13 @@ impl Carrier<Peer> for Bulk {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.links.values().filter_map(Link::timeout).min()
+        self.links.values().filter_map(Link::timeout).chain(self.alive_at).min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        if self.alive_at.is_some_and(|at| at <= now) {
+            self.keep_alive(now);
+        }
         let due = self.links.iter().filter(|(_, link)| link.timeout().is_some_and(|at| at <= now));
         let due: Vec<_> = due.map(|(&handle, _)| handle).collect();
         for handle in due {
@@ -344,8 +413,9 @@ impl core::fmt::Debug for Bulk {
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
-        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_bidi_streams(VarInt::from_u32(PIPES))
         .max_concurrent_uni_streams(VarInt::from_u32(STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES))
         .send_window(u64::from(RECEIVE_WINDOW_BYTES))
         .datagram_receive_buffer_size(None)

@@ -15,7 +15,7 @@ use poly::command::{Command, Event, Failure, Outcome, Progress, Report};
 use poly::contact::Peer;
 use poly::secure::Secure;
 use poly::value::{Entry, Record};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
@@ -23,11 +23,14 @@ use crate::driver;
 use crate::outcomes::OutcomeCounts;
 
 mod calls;
+mod connect;
 mod kept;
 mod node;
 mod outcomes;
+mod seek;
 mod values;
 
+pub use connect::Incoming;
 pub use node::{Builder as PolyBuilder, DEFAULT_PORT, PUBLIC_NETWORK, PolyNode};
 
 use values::Values;
@@ -57,6 +60,8 @@ pub(crate) enum Request {
     Held(usize, oneshot::Sender<Vec<StoredValue>>),
     /// Write the contacts to disk if they have changed.
     KeepContacts,
+    /// Move along streams that their owners have used.
+    Carry,
 }
 
 /// Who waits for an operation, and for what.
@@ -78,6 +83,8 @@ pub(crate) enum Waiter {
 pub(crate) struct Host {
     clock: Clock,
     listen: Vec<SocketAddr>,
+    /// The port of the gateway that leads to ours.
+    mapped: watch::Receiver<Option<u16>>,
     disk: Option<Disk>,
     running: BTreeMap<OperationId, Running>,
     tickets: BTreeMap<u64, OperationId>,
@@ -100,10 +107,16 @@ struct Running {
 }
 
 impl Host {
-    pub(crate) fn new(clock: Clock, listen: Vec<SocketAddr>, disk: Option<Disk>) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        listen: Vec<SocketAddr>,
+        mapped: watch::Receiver<Option<u16>>,
+        disk: Option<Disk>,
+    ) -> Self {
         Self {
             clock,
             listen,
+            mapped,
             disk,
             running: BTreeMap::new(),
             tickets: BTreeMap::new(),
@@ -152,6 +165,7 @@ impl Host {
         }
         status.poly = Some(PolyStatus {
             listen: self.listen.clone(),
+            mapped_port: *self.mapped.borrow(),
             outcomes: self.outcomes.all(),
             ..poly_status(&node, view.protocol)
         });
@@ -176,6 +190,8 @@ fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
     PolyStatus {
         id: node.id,
         listen: Vec::new(),
+        reachability: node.reachability,
+        mapped_port: None,
         contacts: node.contacts,
         table: node.table.good + node.table.questionable,
         network_size: node.network_size.map(|size| size.nodes),
@@ -334,6 +350,8 @@ impl driver::Host<Machine> for Host {
                 let _ = sender.send(held(&view, most));
                 None
             }
+            // The driver does so after each request.
+            Request::Carry => None,
             Request::KeepContacts => {
                 self.keep(view.protocol);
                 Some((Command::SetClock(self.unix(view.now)), None))

@@ -63,6 +63,18 @@ pub(crate) struct PolyServeOptions {
     #[arg(long, value_name = "IP:PORT", value_delimiter = ',', help_heading = "Network poly")]
     pub(crate) poly_bootstrap: Vec<Endpoint>,
 
+    /// Don't look for nodes of poly on the local network, nor be found there
+    #[arg(long, help_heading = "Network poly")]
+    pub(crate) no_mdns: bool,
+
+    /// Don't meet nodes of poly over Mainline
+    #[arg(long, help_heading = "Network poly")]
+    pub(crate) no_rendezvous: bool,
+
+    /// Don't ask the gateway for a port that leads to the node of poly
+    #[arg(long, help_heading = "Network poly")]
+    pub(crate) no_port_mapping: bool,
+
     #[command(flatten)]
     pub(crate) which: WhichNetwork,
 }

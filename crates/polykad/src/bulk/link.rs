@@ -10,6 +10,9 @@ use quinn_proto::{
 };
 use rustls::pki_types::CertificateDer;
 
+use super::flow::{Flows, From};
+use super::streams::Streams;
+
 /// Bytes that wait for one peer at most; what comes on top is dropped, and counted.
 const MAX_WAITING_BYTES: usize = 4 << 20;
 
@@ -17,6 +20,14 @@ const MAX_WAITING_BYTES: usize = 4 << 20;
 const WRONG_PEER: u32 = 1;
 /// What a stream is stopped with whose message is too long.
 const TOO_LONG: u32 = 2;
+
+/// Where a connection is.
+pub(super) struct Here<'a> {
+    /// Its number.
+    pub(super) handle: usize,
+    /// Who takes its streams.
+    pub(super) streams: &'a Streams,
+}
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -33,6 +44,8 @@ pub(super) struct Link {
     /// Messages received in whole.
     pub(super) arrived: Vec<Vec<u8>>,
     timeout: Option<Instant>,
+    /// Streams of bytes beside the messages.
+    pub(super) flows: Flows,
     over: bool,
 }
 
@@ -56,6 +69,7 @@ impl Link {
             receiving: BTreeMap::new(),
             arrived: Vec::new(),
             timeout: None,
+            flows: Flows::default(),
             over: false,
         }
     }
@@ -76,7 +90,8 @@ impl Link {
 
     /// Whether nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.proven.is_some() && self.unsent() == 0 && self.receiving.is_empty()
+        let messages = self.unsent() > 0 || !self.receiving.is_empty();
+        self.proven.is_some() && !messages && self.flows.is_empty()
     }
 
     /// Messages not yet acknowledged to be received.
@@ -105,7 +120,12 @@ impl Link {
 
     /// Handles the connection's events, reads and writes what can be; returns how many messages are
     /// lost.
-    pub(super) fn advance(&mut self, now: Instant, max_message_bytes: usize) -> u64 {
+    pub(super) fn advance(
+        &mut self,
+        now: Instant,
+        max_message_bytes: usize,
+        here: &Here<'_>,
+    ) -> u64 {
         let mut lost = 0;
         while let Some(event) = self.connection.poll() {
             match event {
@@ -117,12 +137,27 @@ impl Link {
                     self.waiting.clear();
                     self.sending.clear();
                     self.waiting_bytes = 0;
+                    self.flows.lost();
                 }
                 Event::Stream(StreamEvent::Opened { dir: Dir::Uni }) => {
                     while let Some(stream) = self.connection.streams().accept(Dir::Uni) {
                         self.receiving.insert(stream, Vec::new());
                         self.read(stream, max_message_bytes);
                     }
+                }
+                Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) => {
+                    let Some(from) = self.from(here) else { continue };
+                    self.flows.accept(&mut self.connection, &from);
+                }
+                Event::Stream(StreamEvent::Readable { id }) if id.dir() == Dir::Bi => {
+                    let Some(from) = self.from(here) else { continue };
+                    self.flows.read(&mut self.connection, id, &from);
+                }
+                Event::Stream(StreamEvent::Writable { id }) if id.dir() == Dir::Bi => {
+                    self.flows.write(&mut self.connection, id);
+                }
+                Event::Stream(StreamEvent::Stopped { id, .. }) if id.dir() == Dir::Bi => {
+                    self.flows.stopped(&mut self.connection, id);
                 }
                 Event::Stream(StreamEvent::Readable { id }) => self.read(id, max_message_bytes),
                 Event::Stream(StreamEvent::Writable { id }) => self.write(id),
@@ -136,7 +171,21 @@ impl Link {
             }
         }
         self.open_streams();
+        if self.proven.is_some() && !self.over {
+            self.flows.begin(&mut self.connection, here.handle);
+        }
         lost
+    }
+
+    /// The owner of a stream has read or written.
+    pub(super) fn touched(&mut self, id: StreamId, here: &Here<'_>) {
+        if let Some(from) = self.from(here) {
+            self.flows.read(&mut self.connection, id, &from);
+        }
+    }
+
+    fn from<'a>(&self, here: &Here<'a>) -> Option<From<'a>> {
+        Some(From { peer: self.proven?, handle: here.handle, streams: here.streams })
     }
 
     /// The handshake is complete: who is it?

@@ -20,6 +20,12 @@ pub struct PolyLayer {
     pub name: Option<String>,
     /// File with a private network's key, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
+    /// Find others on the local network, and be found there; without it yes.
+    pub mdns: Option<bool>,
+    /// Meet others over Mainline, if the node takes part in that too; without it yes.
+    pub rendezvous: Option<bool>,
+    /// Ask the gateway for a port that leads to the node's; without it yes.
+    pub port_mapping: Option<bool>,
 }
 
 impl PolyLayer {
@@ -29,6 +35,7 @@ impl PolyLayer {
     ) -> Result<Option<Self>, ConfigError> {
         let (listen, bootstrap) = ("POLYKAD_POLY_LISTEN", "POLYKAD_POLY_BOOTSTRAP");
         let (name, key_file) = ("POLYKAD_POLY_NAME", "POLYKAD_POLY_KEY_FILE");
+        let flag = |name| parse(name, text(name), "true or false", |text| text.parse().ok());
         let addresses = |text: &str| text.split(',').map(|one| one.trim().parse().ok()).collect();
         let entries = |text: &str| Some(text.split(',').map(|one| one.trim().into()).collect());
         let poly = Self {
@@ -36,6 +43,9 @@ impl PolyLayer {
             bootstrap: parse(bootstrap, text(bootstrap), "a list of HOST:PORT", entries)?,
             name: parse(name, text(name), "a name", |text| Some(text.to_owned()))?,
             key_file: parse(key_file, text(key_file), "a path", |text| Some(text.into()))?,
+            mdns: flag("POLYKAD_POLY_MDNS")?,
+            rendezvous: flag("POLYKAD_POLY_RENDEZVOUS")?,
+            port_mapping: flag("POLYKAD_POLY_PORT_MAPPING")?,
         };
         Ok((poly != Self::default()).then_some(poly))
     }
@@ -47,6 +57,9 @@ impl PolyLayer {
             bootstrap: self.bootstrap.or(below.bootstrap),
             name: self.name.or(below.name),
             key_file: self.key_file.or(below.key_file),
+            mdns: self.mdns.or(below.mdns),
+            rendezvous: self.rendezvous.or(below.rendezvous),
+            port_mapping: self.port_mapping.or(below.port_mapping),
         }
     }
 }
@@ -56,13 +69,16 @@ impl Layer {
     ///
     /// If it is `alone`, what is said of no network in particular is said of it: where to listen,
     /// whom to join through. Otherwise it listens on the addresses of the Mainline node, at a port
-    /// of its own: [`DEFAULT_PORT`], or, where that one has any port, any too.
+    /// of its own: [`DEFAULT_PORT`], or, where that one has any port, any too. It finds others on
+    /// the local network, and has its port mapped by the gateway, unless told not to.
     ///
     /// # Errors
     /// A bootstrap entry has no port, or the key file holds no key.
     pub fn poly_builder(&self, alone: bool) -> Result<PolyBuilder, ConfigError> {
         let poly = self.poly.clone().unwrap_or_default();
         let mut builder = PolyNode::builder().client(self.read_only == Some(true));
+        builder = builder.local_discovery(poly.mdns != Some(false));
+        builder = builder.port_mapping(poly.port_mapping != Some(false));
         let beside = |address: &SocketAddr| {
             let port = if address.port() == 0 { 0 } else { DEFAULT_PORT };
             SocketAddr::new(address.ip(), port)
@@ -93,6 +109,11 @@ impl Layer {
             builder = builder.rate_limit(None);
         }
         Ok(builder)
+    }
+
+    /// Whether a node of both networks meets others of poly over Mainline.
+    pub fn meets_over_mainline(&self) -> bool {
+        self.poly.as_ref().is_none_or(|poly| poly.rendezvous != Some(false))
     }
 }
 

@@ -69,6 +69,17 @@ pub const TEMPLATE: &str = r#"# Settings of `polykad serve --config FILE`.
 # Flag: --poly-key-file.
 #key_file = "/etc/polykad/network.key"
 
+# Find other nodes on the local network by multicast DNS, and be found there. Flag: --no-mdns.
+#mdns = true
+
+# Find other nodes over Mainline, if the daemon takes part in it too: announce poly's port there
+# under an info-hash made of the network's name and key. Flag: --no-rendezvous.
+#rendezvous = true
+
+# Ask the gateway for a port that leads to the node's, by PCP, NAT-PMP or UPnP, and give it back at
+# the end. Flag: --no-port-mapping.
+#port_mapping = true
+
 # The HTTP side: API, dashboard, metrics.
 [http]
 # TCP address to serve at; without one it is this, if that is free.

@@ -1,11 +1,12 @@
 //! The client API's face of the network `poly`, on a node in this process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use client::poly::value::{Entry, Kind, Record, blob_key};
 use client::poly::{
-    Change, GetError, GetOptions, Got, KnownPeer, Peer, Poly, PutError, PutOptions, Stored,
-    StoredValue, Watch,
+    ByteStream, Change, ConnectError, GetError, GetOptions, Got, KnownPeer, Peer, Poly, PutError,
+    PutOptions, Stored, StoredValue, Watch,
 };
 use client::stream::unfold;
 use client::{FindError, Key, Operation, StatusError};
@@ -109,6 +110,15 @@ impl Poly for PolyNode {
         let caller = self.caller().clone();
         let command = Command::Ping(Peer::unproven(address));
         Box::pin(async move { caller.ask(command, Waiter::Pong).await })
+    }
+
+    fn connect(
+        &self,
+        id: Key,
+        service: String,
+        deadline: Duration,
+    ) -> Operation<Result<ByteStream, ConnectError>> {
+        self.connect_to(id, service, deadline)
     }
 
     fn contacts(&self) -> Operation<Result<Vec<KnownPeer>, StatusError>> {

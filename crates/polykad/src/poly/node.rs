@@ -1,9 +1,10 @@
 //! A node of the network `poly`: built, spawned on the runtime, used, shut down.
 
-use core::fmt;
+use core::num::NonZeroU16;
+use core::{fmt, mem};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use client::poly::Poly;
@@ -16,17 +17,20 @@ use poly::secure::{GateSettings, Secure, SecureConfig};
 use poly::value::SigningKey;
 use poly::wire::MAX_BULK_BYTES;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::calls::Caller;
+use super::seek::lan::Lan;
+use super::seek::{Called, rendezvous};
 use super::values::Values;
 use super::{Host, Machine, Request, kept};
 use crate::bootstrap::{self, Entry, Joins};
-use crate::bulk::Bulk;
+use crate::bulk::{Bulk, Streams};
 use crate::clock::{Clock, unix_seconds};
 use crate::disk::{Disk, Opened};
 use crate::driver::Driver;
-use crate::node::{SpawnError, bind_all, keep_contacts, random_seed};
+use crate::mapping::{self, Gateways};
+use crate::node::{Node as MainlineNode, SpawnError, bind_all, keep_contacts, random_seed};
 use crate::socket::Socket;
 
 /// The UDP port listened on unless told otherwise.
@@ -34,6 +38,9 @@ pub const DEFAULT_PORT: u16 = 7654;
 
 /// The name of the public network.
 pub const PUBLIC_NETWORK: &str = "polykad";
+
+/// How long what others were told may take to be taken back when a node stops.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The data file with what the node knows of itself, and the folder of the values.
 const FILE: &str = "poly.redb";
@@ -63,16 +70,24 @@ struct Running {
     caller: Caller,
     id: Key,
     listen: Vec<SocketAddr>,
+    streams: Streams,
+    called: Called,
+    /// The port of the gateway that leads to ours.
+    mapped: watch::Receiver<Option<u16>>,
     /// Whether the driver has ended and the disk is written.
     ended: watch::Receiver<bool>,
     /// Tasks that serve the node but would not end with it.
-    helpers: Vec<AbortHandle>,
+    helpers: Mutex<Vec<AbortHandle>>,
+    /// Whether to take back what the tasks of `outside` told others.
+    closing: watch::Sender<bool>,
+    outside: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.caller.handle().stop();
-        for helper in &self.helpers {
+        self.closing.send_replace(true);
+        for helper in mem::take(self.helpers.get_mut().unwrap_or_else(PoisonError::into_inner)) {
             helper.abort();
         }
     }
@@ -95,6 +110,10 @@ impl PolyNode {
 
     pub(crate) fn caller(&self) -> &Caller {
         &self.inner.caller
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.inner.streams
     }
 
     /// Its id: an Ed25519 public key, proven to everyone it talks with.
@@ -125,9 +144,27 @@ impl PolyNode {
         self.inner.caller.join(addresses).await
     }
 
+    /// Meets others of the same network over BitTorrent's Mainline DHT until it stops: announces
+    /// itself there under an info-hash made of the network's name, or of its key if it is private,
+    /// and joins through those who did the same. To be called once.
+    pub fn meet_over(&self, mainline: &MainlineNode) {
+        let Running { caller, listen, called, mapped, helpers, .. } = &*self.inner;
+        let at = rendezvous::Whereabouts { listen: listen.clone(), mapped: mapped.clone() };
+        let meeting = rendezvous::keep_met(called.clone(), at, caller.clone(), mainline.clone());
+        let task = caller.runtime().spawn(meeting).abort_handle();
+        helpers.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
     /// Stops the node and writes to disk what is not there yet. All clones are of no use
     /// afterwards.
     pub async fn shutdown(&self) {
+        self.inner.closing.send_replace(true);
+        let outside =
+            mem::take(&mut *self.inner.outside.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in outside {
+            // What is not taken back in time expires by itself.
+            let _ = tokio::time::timeout(LEAVE_WITHIN, task).await;
+        }
         self.inner.caller.handle().stop();
         // An error means that the runtime has dropped the driver: it has ended as well.
         let _ = self.inner.ended.clone().wait_for(|ended| *ended).await;
@@ -171,6 +208,8 @@ pub struct Builder {
     rate_limit: Limits,
     client: bool,
     repair_every: Option<Duration>,
+    local_discovery: bool,
+    port_mapping: bool,
 }
 
 impl fmt::Debug for Builder {
@@ -252,6 +291,22 @@ impl Builder {
         self
     }
 
+    /// Finds others of its network on the local one and is found by them, by multicast DNS, unless
+    /// it listens on loopback alone. Off by default: a library asks for no attention by itself.
+    #[must_use]
+    pub fn local_discovery(mut self, wanted: bool) -> Self {
+        self.local_discovery = wanted;
+        self
+    }
+
+    /// Asks the gateway for a port that leads to the node's, by PCP, NAT-PMP or UPnP, unless it
+    /// listens on loopback alone; gives it back when it stops. Off by default.
+    #[must_use]
+    pub fn port_mapping(mut self, wanted: bool) -> Self {
+        self.port_mapping = wanted;
+        self
+    }
+
     /// Compares what it holds with another holder so often, instead of every ten minutes: shorter
     /// for measurements that cannot wait.
     #[must_use]
@@ -295,12 +350,20 @@ impl Builder {
         let Kept { identity, contacts, disk, values } = kept;
         let machine = self.machine((&identity, &contacts, values), &listen, clock, &seed);
         let id = machine.id();
-        let host = Host::new(clock, listen.clone(), disk);
+        let (map, mapped) = watch::channel(None);
+        let host = Host::new(clock, listen.clone(), mapped.clone(), disk);
         let (driver, handle) = Driver::new(machine, host, clock, sockets);
+        let nudge = handle.clone();
+        let streams = Streams::new(move || {
+            // An error means that the driver has ended, and with it all streams.
+            let _ = nudge.send_urgent(Request::Carry);
+        });
         let bulk = Bulk::new(&identity, MAX_BULK_BYTES, derived(&seed, "bulk"))?;
+        let bulk = bulk.with_streams(streams.clone());
         let (end, ended) = watch::channel(false);
         tokio::spawn(drive(driver.with_carrier(bulk), end));
 
+        let network = self.network.as_deref().unwrap_or(PUBLIC_NETWORK).to_owned();
         let (join, joined) = watch::channel(known > 0 || self.bootstrap.is_empty());
         let caller = Caller::new(handle.clone(), joined);
         let joining = bootstrap::keep_joined(caller.clone(), self.bootstrap, join);
@@ -309,7 +372,31 @@ impl Builder {
             helpers
                 .push(tokio::spawn(keep_contacts(handle, || Request::KeepContacts)).abort_handle());
         }
-        Ok(PolyNode { inner: Arc::new(Running { caller, id, listen, ended, helpers }) })
+        let called = Called::new(&network, self.shared_key);
+        let (closing, closes) = watch::channel(false);
+        let lan = self.local_discovery.then(|| Lan::new(&called, &listen, derived(&seed, "lan")));
+        let outside = turn_outside(
+            &caller,
+            &listen,
+            lan.flatten(),
+            self.port_mapping.then_some(map),
+            &closes,
+        );
+        let (helpers, outside) = (Mutex::new(helpers), Mutex::new(outside));
+        Ok(PolyNode {
+            inner: Arc::new(Running {
+                caller,
+                id,
+                listen,
+                streams,
+                called,
+                mapped,
+                ended,
+                helpers,
+                closing,
+                outside,
+            }),
+        })
     }
 
     fn machine(
@@ -326,6 +413,8 @@ impl Builder {
         settings.v4 = listen.iter().any(SocketAddr::is_ipv4);
         settings.v6 = listen.iter().any(SocketAddr::is_ipv6);
         settings.client = self.client;
+        // Nothing stands between nodes of one machine.
+        settings.test_reach = !listen.iter().all(|address| address.ip().is_loopback());
         settings.repair_every = self.repair_every.unwrap_or(settings.repair_every);
         let network = self.network.as_deref().unwrap_or(PUBLIC_NETWORK);
         let mut secure = SecureConfig {
@@ -346,6 +435,26 @@ impl Builder {
         node.restore_contacts(contacts.iter().copied());
         Secure::new(node, &identity, secure, derived(seed, "secure"))
     }
+}
+
+/// Begins what others are told of the node beside its network's messages.
+fn turn_outside(
+    caller: &Caller,
+    listen: &[SocketAddr],
+    lan: Option<Lan>,
+    map: Option<watch::Sender<Option<u16>>>,
+    closes: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let mut outside = Vec::new();
+    if let Some(lan) = lan {
+        outside.push(tokio::spawn(lan.keep_found(caller.clone(), closes.clone())));
+    }
+    let port = listen.iter().find(|address| mapping::may_be_mapped(address));
+    if let (Some(port), Some(map)) = (port.and_then(|at| NonZeroU16::new(at.port())), map) {
+        let keeping = mapping::keep_mapped(port, Gateways::around, map, closes.clone());
+        outside.push(tokio::spawn(keeping));
+    }
+    outside
 }
 
 /// For load tests.

@@ -5,6 +5,7 @@ mod failures;
 mod network;
 mod persistence;
 mod poly;
+mod streams;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};

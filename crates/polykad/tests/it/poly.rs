@@ -10,7 +10,7 @@ use polykad::{PolyBuilder, PolyNode};
 const ANY: &str = "127.0.0.1:0";
 
 /// Nodes of one network, all joined through the first.
-async fn network(count: usize) -> Vec<PolyNode> {
+pub(crate) async fn network(count: usize) -> Vec<PolyNode> {
     let first = PolyNode::builder().listen(ANY.parse().unwrap()).rate_limit(None);
     let mut nodes = vec![first.spawn().await.unwrap()];
     let entry = nodes[0].listen()[0];

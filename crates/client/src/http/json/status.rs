@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::convert::{Misread, bytes, key};
 use super::{from_millis, hex, hex_bytes, millis};
-use crate::poly::PolyStatus;
+use crate::poly::{PolyStatus, Reachability};
 use crate::status::{self, Outcomes, Tally};
 
 /// How a node is doing. Counters run from its start.
@@ -42,6 +42,13 @@ pub struct Poly {
     /// The UDP addresses it listens on.
     #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
     pub listen: Vec<SocketAddr>,
+    /// Whether others can reach it, as they have tried: `unknown`, `reachable` or `unreachable`;
+    /// if not, it holds nothing.
+    #[serde(default)]
+    pub reachability: String,
+    /// The UDP port of the gateway that leads to the node's; null: none.
+    #[serde(default)]
+    pub mapped_port: Option<u16>,
     /// Estimated number of nodes in the network; null: too little is known.
     pub network_size: Option<f64>,
     /// Nodes it remembers.
@@ -236,6 +243,8 @@ impl From<&PolyStatus> for Poly {
         Self {
             id: hex_bytes(poly.id.as_bytes()),
             listen: poly.listen.clone(),
+            reachability: poly.reachability.name().to_owned(),
+            mapped_port: poly.mapped_port,
             network_size: poly.network_size,
             contacts: poly.contacts,
             table: poly.table,
@@ -265,6 +274,8 @@ impl TryFrom<Poly> for PolyStatus {
         Ok(Self {
             id: kademlia::Key::new(bytes(&poly.id)?),
             listen: poly.listen,
+            reachability: Reachability::named(&poly.reachability).unwrap_or_default(),
+            mapped_port: poly.mapped_port,
             network_size: poly.network_size,
             contacts: poly.contacts,
             table: poly.table,

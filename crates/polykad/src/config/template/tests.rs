@@ -63,6 +63,8 @@ fn every_setting_is_in_it_with_its_default() {
     assert!(http.hosts.is_some() && http.origins.is_some() && http.read_only == Some(false));
     assert!(poly.listen.is_some() && poly.bootstrap.is_some());
     assert!(poly.name.is_some() && poly.key_file.is_some());
+    assert!(poly.mdns == Some(true) && poly.rendezvous == Some(true));
+    assert_eq!(poly.port_mapping, Some(true));
     let limits = http.limits.unwrap();
     assert!(limits.connections.is_some() && limits.connections_per_host.is_some());
     assert!(limits.operations.is_some() && limits.streams.is_some());
