@@ -31,22 +31,39 @@ mod words;
 pub(super) async fn run(options: DemoOptions, output: Output) -> Result<(), Failure> {
     let plan = Plan::draw(options.seed, options.nodes, options.values);
     let mut network = Network::new(&plan)?;
-    let result = tokio::select! {
-        result = play(&options, &plan, &mut network, output) => result,
-        () = interrupted() => Err(Failure::failed("interrupted; nothing is left behind")),
-    };
+    let result = show(&options, &plan, &mut network, output).await;
     let closed = network.close().await;
     result.and(closed)
 }
 
-/// The acts, in order.
-async fn play(
+/// The acts, and then the dashboard for as long as anybody wants to look.
+async fn show(
     options: &DemoOptions,
     plan: &Plan,
     network: &mut Network,
     output: Output,
 ) -> Result<(), Failure> {
     let mut play = Play::new(options, plan, network, output);
+    let url = tokio::select! {
+        url = acts(options, &mut play, output) => url?,
+        () = interrupted() => {
+            return Err(Failure::failed("interrupted; nothing is left behind"));
+        }
+    };
+    let Some(url) = url else { return Ok(()) };
+    output.line(format!("The dashboard stays at {url}/ until ctrl-c."))?;
+    tokio::select! {
+        result = go_on(&mut play) => result,
+        () = interrupted() => Ok(()),
+    }
+}
+
+/// The acts, in order; where the dashboard is.
+async fn acts(
+    options: &DemoOptions,
+    play: &mut Play<'_>,
+    output: Output,
+) -> Result<Option<String>, Failure> {
     play.open()?;
     play.start().await?;
     let url = play.show_dashboard(options).await?;
@@ -63,15 +80,7 @@ async fn play(
     play.read("read again", "nodes that were dead").await?;
     play.watch("watch anew").await?;
     play.end(output)?;
-    if let Some(url) = url {
-        output.line(format!("The dashboard stays at {url}/ until ctrl-c."))?;
-        let stop = core::pin::pin!(interrupted());
-        tokio::select! {
-            result = go_on(&mut play) => result?,
-            () = stop => {}
-        }
-    }
-    Ok(())
+    Ok(url)
 }
 
 /// The nodes read on, for as long as anybody looks.
