@@ -48,7 +48,8 @@ pub(crate) struct Gateways {
 impl Gateways {
     /// Those of the network that this machine is in.
     pub(crate) fn around() -> Self {
-        let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+        // Not /proc/net: systemd's ProcSubset=pid leaves that out.
+        let routes = std::fs::read_to_string("/proc/self/net/route").unwrap_or_default();
         Self { router: default_route(&routes).map(IpAddr::V4), search: SSDP }
     }
 }
