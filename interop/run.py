@@ -37,6 +37,7 @@ SCENARIOS = [
     "poly_lan",
     "poly_rendezvous",
     "poly_mapping",
+    "poly_connect",
 ]
 
 

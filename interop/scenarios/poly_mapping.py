@@ -51,19 +51,20 @@ class NatPmp(threading.Thread):
         self.start()
 
     def run(self):
-        while True:
-            try:
+        try:
+            while True:
                 request, client = self.socket.recvfrom(1100)
-            except OSError:
-                return
-            if request[0] != 0:
-                self.socket.sendto(struct.pack("!BBHI", 0, 128, 1, 9), client)
-                continue
-            port, _, lifetime = struct.unpack("!HHI", request[4:12])
-            self.asked.append((request[1], port, lifetime))
-            outside = port if lifetime else 0
-            head = struct.pack("!BBHI", 0, 128 + request[1], 0, 9)
-            self.socket.sendto(head + struct.pack("!HHI", port, outside, min(lifetime, 3)), client)
+                self.socket.sendto(self.answer(request), client)
+        except OSError:
+            return
+
+    def answer(self, request):
+        if request[0] != 0:
+            return struct.pack("!BBHI", 0, 128, 1, 9)
+        port, _, lifetime = struct.unpack("!HHI", request[4:12])
+        self.asked.append((request[1], port, lifetime))
+        head = struct.pack("!BBHI", 0, 128 + request[1], 0, 9)
+        return head + struct.pack("!HHI", port, port if lifetime else 0, min(lifetime, 3))
 
 
 class Upnp(http.server.BaseHTTPRequestHandler):

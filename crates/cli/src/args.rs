@@ -17,9 +17,9 @@ mod reference;
 
 pub(crate) use demo::{DemoHostOptions, DemoOptions};
 pub(crate) use poly::{
-    AuthorOptions, GetBlobOptions, PolyJoinOptions, PolyServeOptions, PutBlobOptions,
-    RecordCommand, RecordOptions, StoreOptions, TopicCommand, TopicOptions, WatchOptions,
-    WhichNetwork,
+    AuthorOptions, ConnectOptions, GetBlobOptions, PolyJoinOptions, PolyServeOptions,
+    PutBlobOptions, RecordCommand, RecordOptions, StoreOptions, TopicCommand, TopicOptions,
+    WatchOptions, WhichNetwork,
 };
 pub(crate) use reference::{CompletionsOptions, ManOptions};
 
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Topic(TopicOptions),
     /// Print changes of a record or topic as they happen
     Watch(WatchOptions),
+    /// Pipe standard input and output through a stream to a node of Polykad's own network
+    Connect(ConnectOptions),
     /// Use BitTorrent's Mainline DHT, through the running daemon or a node for this one command
     Mainline(MainlineOptions),
     /// How the running daemon is doing

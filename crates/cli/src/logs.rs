@@ -22,6 +22,7 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) -> Result<(), Failu
         | Command::Record(_)
         | Command::Topic(_)
         | Command::Watch(_)
+        | Command::Connect(_)
         | Command::Status(_)
         | Command::Peers(_)
         | Command::Id(_)

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod args;
 mod config;
+mod connect;
 mod daemon;
 mod demo;
 mod failure;
@@ -57,6 +58,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
         | Command::Record(_)
         | Command::Topic(_)
         | Command::Watch(_)
+        | Command::Connect(_)
         | Command::Status(_)
         | Command::Peers(_)
         | Command::Id(_)
@@ -81,6 +83,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
             Command::Record(options) => poly::record(options.command, output).await,
             Command::Topic(options) => poly::topic(options.command, output).await,
             Command::Watch(options) => poly::watch(options, output).await,
+            Command::Connect(options) => connect::run(options).await,
             Command::Status(options) => daemon::status(&options.daemon, output).await,
             Command::Peers(options) => daemon::peers(&options.daemon, output).await,
             Command::Id(options) => daemon::id(&options.daemon, output).await,

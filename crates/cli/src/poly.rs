@@ -47,7 +47,7 @@ impl Session {
         let client = if options.bootstrap.is_empty() {
             through_daemon(options).await?
         } else {
-            Box::new(own_node(options).await?)
+            Box::new(own_node(options, true).await?)
         };
         Ok(Self { client, deadline, timeout: options.timeout, output })
     }
@@ -162,9 +162,9 @@ async fn through_daemon(options: &PolyJoinOptions) -> Result<Box<dyn Client>, Fa
     }
 }
 
-/// A node for this command.
-async fn own_node(options: &PolyJoinOptions) -> Result<PolyNode, Failure> {
-    let mut builder = named(PolyNode::builder().client(true), &options.which)?;
+/// A node for this command; a `client` stays out of others' tables.
+pub(crate) async fn own_node(options: &PolyJoinOptions, client: bool) -> Result<PolyNode, Failure> {
+    let mut builder = named(PolyNode::builder().client(client), &options.which)?;
     for endpoint in &options.bootstrap {
         builder = builder.bootstrap(resolve(endpoint).await?);
     }

@@ -67,9 +67,9 @@ pub trait Poly: Send + Sync {
     /// Asks one address who is there, and how far away.
     fn ping(&self, address: SocketAddr) -> Operation<Result<Got<Peer>, GetError>>;
 
-    /// Opens a stream of bytes to a node: looks up where it is, has it prove its id, and waits until
-    /// it has taken the stream for `service`, a name of at most [`MAX_SERVICE_BYTES`]; all that
-    /// within `deadline`.
+    /// Opens a stream of bytes to a node: looks up where it is, has it prove its id, and waits
+    /// until it has taken the stream for `service`, a name of at most [`MAX_SERVICE_BYTES`]; all
+    /// that within `deadline`.
     fn connect(
         &self,
         id: Key,
@@ -91,7 +91,8 @@ pub trait Poly: Send + Sync {
 pub const MAX_SERVICE_BYTES: usize = 64;
 
 /// A stream of bytes to another node, whose id is proven, encrypted. Shutting down the writing side
-/// tells the other node that nothing follows; dropping it ends both sides.
+/// tells the other node that nothing follows, and waits until it has all; dropping it ends both
+/// sides once what was written has gone out.
 pub type ByteStream = Pin<Box<dyn Duplex>>;
 
 /// What can be read and written.

@@ -7,6 +7,8 @@
 
 use core::cmp::Ordering;
 
+use crate::ahead::fetch_all;
+
 /// A sorted map for small entries.
 #[derive(Clone, Debug)]
 pub struct FlatMap<K, V> {
@@ -92,6 +94,11 @@ impl<K: Ord, V> FlatMap<K, V> {
     /// All values, in the order of their keys.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.iter().map(|(_, value)| value)
+    }
+
+    /// Asks for the first entries: see [`ahead`](crate::ahead).
+    pub fn prefetch(&self) {
+        fetch_all(self.entries.get(..Self::SMALL).unwrap_or(&self.entries));
     }
 
     /// Where a key is, or where it belongs. New keys are mostly the highest.

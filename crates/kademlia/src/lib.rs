@@ -8,6 +8,7 @@
 //! Read [`protocol`] first: it is the seam between a network and what drives it.
 #![forbid(unsafe_code)]
 
+pub mod ahead;
 pub mod contact;
 pub mod flat;
 pub mod key;

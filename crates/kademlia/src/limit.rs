@@ -35,6 +35,7 @@ use core::net::{IpAddr, SocketAddr};
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
 
+use crate::ahead::fetch;
 use crate::contact::Address;
 use crate::protocol::Moment;
 
@@ -47,8 +48,8 @@ pub const WAYS: usize = 4;
 pub const MAX_SETS: usize = 1024;
 
 /// Sets that a level begins with. It doubles when a bucket that still owes would be overwritten, so
-/// nodes with little traffic (a million in a simulation) stay at half a kilobyte.
-const MIN_SETS: usize = 4;
+/// nodes with little traffic (a million in a simulation) stay at two cache lines.
+const MIN_SETS: usize = 1;
 
 /// How much one party may ask. A cost of 1 is one ordinary query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -160,16 +161,13 @@ impl RateLimiter {
         self.levels.as_ref().map_or(0, sets) * size_of::<Set>()
     }
 
-    /// Reads the first buckets: see [`Table::touch`](crate::table::Table::touch).
-    pub fn touch(&self) -> u64 {
-        let Some(levels) = &self.levels else { return 0 };
-        let sets = levels
-            .hosts
-            .sets
-            .iter()
-            .take(MIN_SETS)
-            .chain(levels.subnets.sets.iter().take(MIN_SETS));
-        sets.fold(0, |sum, Set([bucket, ..])| sum ^ bucket.hash)
+    /// Asks for the first buckets: see [`ahead`](crate::ahead).
+    pub fn prefetch(&self) {
+        for level in self.levels.iter().flat_map(|levels| [&levels.hosts, &levels.subnets]) {
+            if let Some(first) = level.sets.first() {
+                fetch(first);
+            }
+        }
     }
 
     /// How often it has refused so far.

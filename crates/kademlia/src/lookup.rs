@@ -4,6 +4,7 @@
 //! whom to ask, and reports what came of it. Maymounkov and Mazières, section 2.3; disjoint paths
 //! as in Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
 
+use crate::ahead::{fetch, fetch_all};
 use crate::contact::{Address, Contact, is_among};
 use crate::key::Key;
 
@@ -142,12 +143,13 @@ impl<A: Address> Lookup<A> {
         self.candidates.get(at).and_then(|candidate| self.contact(candidate)).copied()
     }
 
-    /// Reads the closest candidates: see [`Table::touch`](crate::table::Table::touch).
-    pub fn touch(&self) -> u64 {
-        let candidates = self.candidates.iter().step_by(4);
-        let free = self.contacts.last().map_or(0, |contact| contact.address.port());
-        let marks = self.marks.first().copied().unwrap_or(0);
-        candidates.fold(u64::from(free ^ marks), |sum, candidate| sum ^ candidate.distance)
+    /// Asks for what an answer will need: see [`ahead`](crate::ahead).
+    pub fn prefetch(&self) {
+        fetch_all(&self.candidates);
+        fetch_all(&self.marks);
+        if let Some(last) = self.contacts.last() {
+            fetch(last);
+        }
     }
 
     /// Whether a candidate has this address.

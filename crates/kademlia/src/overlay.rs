@@ -18,6 +18,7 @@ use rand_core::Rng;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::ahead::fetch;
 use crate::contact::{Address, Contact};
 use crate::flat::FlatMap;
 use crate::key::Key;
@@ -175,19 +176,29 @@ impl<A: Address> Overlay<A> {
         &self.table
     }
 
-    /// Reads what almost every turn of a node needs, and makes a meaningless number of it: see
-    /// [`Table::touch`].
-    pub fn touch(&self) -> u64 {
-        let sizes = self.lookups.len() ^ self.stirred.len() ^ self.asks.len() ^ self.events.len();
-        let upkeep = self.upkeep.check_at.as_micros() ^ self.upkeep.checking.len() as u64;
-        let requests = self.requests.in_flight() as u64;
-        sizes as u64 ^ requests ^ upkeep ^ self.sent ^ u64::from(self.own_address.is_some())
+    /// Asks for what almost every turn of a node reads: see [`ahead`](crate::ahead).
+    pub fn prefetch(&self) {
+        self.table.prefetch();
+        fetch(&self.requests);
+        fetch(&self.lookups);
+        fetch(&self.asks);
+        fetch(&self.sent);
+        fetch(&self.upkeep);
+        fetch(&self.upkeep.has_grown);
     }
 
-    /// Reads what an answer will need besides.
-    pub fn touch_lookups(&self) -> u64 {
-        let lookup = self.lookups.first().map_or(0, |(_, lookup)| lookup.touch());
-        lookup ^ self.requests.touch()
+    /// Asks for what the node has under way.
+    pub fn prefetch_work(&self) {
+        self.requests.prefetch();
+        self.lookups.prefetch();
+        self.stirred.prefetch();
+    }
+
+    /// Asks for the candidates of the lookup that began first.
+    pub fn prefetch_lookup(&self) {
+        if let Some((_, lookup)) = self.lookups.first() {
+            lookup.prefetch();
+        }
     }
 
     /// Our own id.

@@ -12,6 +12,7 @@
 use rand_core::Rng;
 use std::time::Duration;
 
+use crate::ahead::fetch_all;
 use crate::contact::{Address, Rtt};
 use crate::flat::FlatMap;
 use crate::key::Key;
@@ -217,12 +218,15 @@ impl<A: Address, T: Copy> Requests<A, T> {
         self.deadlines.first().map(|((due, _), ())| *due)
     }
 
-    /// Reads what an answer will need: see [`Table::touch`](crate::table::Table::touch).
-    pub fn touch(&self) -> u64 {
-        let pending = self.pending.iter().fold(0, |sum, pending| sum ^ pending.id.0);
-        let place = self.places.first().map_or(0, |(_, place)| *place);
-        u64::from(pending ^ place) ^ self.next_timeout().map_or(0, Moment::as_micros)
+    /// Asks for what an answer will need: see [`ahead`](crate::ahead).
+    pub fn prefetch(&self) {
+        fetch_all(self.pending.get(..Self::FEW).unwrap_or(&self.pending));
+        self.places.prefetch();
+        self.deadlines.prefetch();
     }
+
+    /// Requests that are asked for ahead.
+    const FEW: usize = 8;
 
     /// Whether of late so many requests met silence that one that is slow is likely to as well.
     pub fn expects_silence(&self) -> bool {

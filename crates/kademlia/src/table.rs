@@ -20,6 +20,7 @@ mod marks;
 pub use arrayvec::ArrayVec;
 use std::time::Duration;
 
+use crate::ahead::{fetch, fetch_all};
 use crate::contact::{Address, Contact, Rtt, Standing};
 use crate::key::{Distance, Key};
 use crate::protocol::Moment;
@@ -336,30 +337,40 @@ impl<A: Address> Table<A> {
             + self.marks.heap_bytes()
     }
 
-    /// Reads what an answer of this contact needs, and makes a meaningless number of it: for the
-    /// simulator, which so has a table in the processor's cache by the time it is needed.
-    pub fn touch(&self, contact: &Contact<A>) -> u64 {
-        let mark = mark_of(&contact.key);
-        let marks = self.marks.touch(contact.address.subnet()) ^ self.marks.touch(mark);
-        let Some(bucket) = self.buckets.get(self.index(&contact.key)) else { return marks };
-        let is_read = bucket.may_give_way || self.marks.may_contain(mark);
-        let live = if is_read { touch(&bucket.live) } else { 0 };
-        marks ^ live ^ touch(&bucket.spare)
+    /// Asks for the words that tell whether a contact is here, and for the bucket where it would
+    /// be: see [`ahead`](crate::ahead).
+    pub fn prefetch_place(&self, contact: &Contact<A>) {
+        self.marks.prefetch(contact.address.subnet());
+        self.marks.prefetch(mark_of(&contact.key));
+        self.prefetch_bucket(&contact.key);
     }
 
-    /// Reads what a query of `asker` about `target` needs.
-    pub fn touch_for_query(&self, asker: &Contact<A>, target: &Key) -> u64 {
-        let bucket = self.buckets.get(self.index(&asker.key));
-        let room = bucket.map_or(0, |bucket| bucket.live.len() ^ usize::from(bucket.may_fail));
-        let (mut found, mut sum) = (0, self.marks.touch(asker.address.subnet()) ^ room as u64);
+    /// Asks for a bucket, but not for who is in it.
+    pub fn prefetch_bucket(&self, key: &Key) {
+        if let Some(bucket) = self.buckets.get(self.index(key)) {
+            fetch(bucket);
+        }
+    }
+
+    /// Asks for what an answer of this contact needs.
+    pub fn prefetch_for_answer(&self, contact: &Contact<A>) {
+        let Some(bucket) = self.buckets.get(self.index(&contact.key)) else { return };
+        if bucket.may_give_way || self.marks.may_contain(mark_of(&contact.key)) {
+            fetch_all(&bucket.live);
+        }
+        fetch_all(&bucket.spare);
+    }
+
+    /// Asks for the contacts closest to a target.
+    pub fn prefetch_closest(&self, target: &Key) {
+        let mut found = 0;
         for bucket in self.buckets_by_distance(target) {
-            sum ^= touch(&bucket.live);
+            fetch_all(&bucket.live);
             found += bucket.live.len();
             if found >= self.settings.bucket_size {
-                break;
+                return;
             }
         }
-        sum
     }
 
     /// All members that hold a place.
@@ -458,6 +469,13 @@ impl<A: Address> Table<A> {
         (0u32..).zip(self.buckets.iter().take(far)).filter_map(|(index, bucket)| {
             (bucket.live.len() < self.settings.bucket_size).then_some(index)
         })
+    }
+
+    /// Asks for what almost every turn reads.
+    pub fn prefetch(&self) {
+        fetch(&self.me);
+        fetch(&self.marks);
+        fetch(&self.settings);
     }
 
     /// Checks what must always hold; for tests and the simulator's checkers.
@@ -621,10 +639,6 @@ fn add_marks<A: Address>(marks: &mut Marks, contact: &Contact<A>) {
 /// What marks an id: its head, for which subnets are too short.
 fn mark_of(key: &Key) -> u64 {
     key.head()
-}
-
-fn touch<A>(members: &[Member<A>]) -> u64 {
-    members.iter().map(|member| u64::from(member.standing.failures)).sum()
 }
 
 /// Inserts by distance after the first `first` entries; what falls off the end is dropped. Entries

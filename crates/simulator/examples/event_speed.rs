@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     })?;
     let took = core_seconds(begun) - started;
+    print!("{}", report.to_table());
     for run in report.points.iter().flat_map(|point| &point.runs) {
         let events = run.metrics.get("events").copied().unwrap_or(0.0);
         let bytes = run.metrics.get("nodes.bytes").copied().unwrap_or(0.0);

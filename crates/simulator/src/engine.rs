@@ -14,6 +14,7 @@ mod slab;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use kademlia::ahead::{fetch, fetch_all};
 use kademlia::protocol::{Input, Transport, step};
 use kademlia::{Moment, OperationId, Protocol, Transmit};
 
@@ -35,22 +36,26 @@ pub trait Births<P: Protocol> {
     fn peer(&self, place: Place) -> P::Peer;
     /// Who is called that.
     fn place(&self, peer: P::Peer) -> Option<Place>;
-    /// Reads what the node will need when it handles a message, which comes with its sender, or a
-    /// timeout: some of it at each [`Reading`], so that it is in the processor's cache by then. The
-    /// number means nothing.
-    fn touch(&self, node: &P, message: Option<(Place, &[u8])>, reading: Reading) -> u64 {
+    /// Asks for what is needed to know a place.
+    fn prefetch_place(&self, place: Place) {
+        let _ = place;
+    }
+    /// Asks for what the node will need when it handles a message, which comes with its sender, or
+    /// a timeout: some of it at each [`Reading`], so that it is in the processor's cache by then.
+    fn prefetch(&self, node: &P, message: Option<(Place, &[u8])>, reading: Reading) {
         let _ = (node, message, reading);
-        0
     }
 }
 
 /// How far the engine is in reading what a message will need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {
-    /// The node itself.
+    /// The node itself, of which the first cache line is there.
     Node,
     /// What the node points to.
     Parts,
+    /// What these point to.
+    Leaves,
 }
 
 /// Sees all that happens, and changes nothing.
@@ -390,39 +395,57 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         None
     }
 
-    /// Reads what messages that come soon will need. Each of these reads waits for memory, but all
-    /// at once: for another node each, and none needs what another one reads.
+    /// Asks for what messages that come soon will need: for another one at each step, since what is
+    /// to be asked for is found in what was asked for before.
     fn look_ahead(&self) {
-        let wake = |place: Place| self.hosts.get(place as usize).map_or(0, |host| host.wake);
-        let place = match self.queue.peek(AHEAD_PLACE) {
+        match self.queue.peek(AHEAD_PLACE) {
             Some(What::Message { from, to, buffer }) => {
-                let there = self.net.touch(*from) ^ self.net.touch(*to);
-                wake(*to) ^ there ^ self.outlet.slab.message(*buffer).len() as u64
-            }
-            Some(What::Wake(place)) => wake(*place),
-            Some(What::Control(_)) | None => 0,
-        };
-        let node = self.read_for(AHEAD_NODE, Reading::Node);
-        let parts = self.read_for(AHEAD_PARTS, Reading::Parts);
-        core::hint::black_box(place ^ node ^ parts);
-    }
-
-    fn read_for(&self, ahead: usize, reading: Reading) -> u64 {
-        match self.queue.peek(ahead) {
-            Some(What::Message { from, to, buffer }) => {
-                let message = self.outlet.slab.message(*buffer);
-                let bytes = message.iter().step_by(64).fold(0, |sum, byte| sum ^ u64::from(*byte));
-                let touch = |node| self.births.touch(node, Some((*from, message)), reading);
-                bytes ^ self.node(*to).map_or(0, touch)
+                self.hosts.get(*to as usize).inspect(|host| fetch(*host));
+                self.outlet.slab.prefetch(*buffer);
+                self.net.prefetch(*to);
+                self.births.prefetch_place(*from);
             }
             Some(What::Wake(place)) => {
-                // Most come before their time, and nobody looks at the node.
-                let host = self.hosts.get(*place as usize).filter(|host| host.due <= host.wake);
-                let node = host.and_then(|host| host.node.as_deref());
-                node.map_or(0, |node| self.births.touch(node, None, reading))
+                self.hosts.get(*place as usize).inspect(|host| fetch(*host));
             }
-            Some(What::Control(_)) | None => 0,
+            Some(What::Control(_)) | None => {}
         }
+        match self.queue.peek(AHEAD_FIRST) {
+            Some(What::Message { to, buffer, .. }) => {
+                fetch_all(self.outlet.slab.message(*buffer));
+                self.node(*to).inspect(|node| fetch(*node));
+            }
+            Some(What::Wake(place)) => {
+                self.to_be_woken(*place).inspect(|node| fetch(*node));
+            }
+            Some(What::Control(_)) | None => {}
+        }
+        self.look_at(AHEAD_NODE, Reading::Node);
+        self.look_at(AHEAD_PARTS, Reading::Parts);
+        self.look_at(AHEAD_LEAVES, Reading::Leaves);
+    }
+
+    fn look_at(&self, ahead: usize, reading: Reading) {
+        match self.queue.peek(ahead) {
+            Some(What::Message { from, to, buffer }) => {
+                if let Some(node) = self.node(*to) {
+                    let message = (*from, self.outlet.slab.message(*buffer));
+                    self.births.prefetch(node, Some(message), reading);
+                }
+            }
+            Some(What::Wake(place)) => {
+                if let Some(node) = self.to_be_woken(*place) {
+                    self.births.prefetch(node, None, reading);
+                }
+            }
+            Some(What::Control(_)) | None => {}
+        }
+    }
+
+    /// The node at a place, if a wake-up will reach it: most come before their time.
+    fn to_be_woken(&self, place: Place) -> Option<&P> {
+        let host = self.hosts.get(place as usize).filter(|host| host.due <= host.wake)?;
+        host.node.as_deref()
     }
 
     fn deliver(&mut self, from: Place, to: Place, buffer: u32, observer: &mut impl Observer<P, B>) {
@@ -604,11 +627,14 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     }
 }
 
-/// Messages between one that is handled and one that is prepared for: first its place is read, then
-/// the node there, then what that points to.
-const AHEAD_PLACE: usize = 12;
-const AHEAD_NODE: usize = 8;
-const AHEAD_PARTS: usize = 4;
+/// Events between one that is handled and one that is prepared for, step by step: its place, the
+/// first cache line of the node there and the message, the node, what that points to, and what this
+/// points to.
+const AHEAD_PLACE: usize = 20;
+const AHEAD_FIRST: usize = 16;
+const AHEAD_NODE: usize = 12;
+const AHEAD_PARTS: usize = 8;
+const AHEAD_LEAVES: usize = 4;
 
 /// Time between two timeouts of one node, at least.
 const TICK: Duration = Duration::from_micros(1);

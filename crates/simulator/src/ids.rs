@@ -9,6 +9,7 @@ use core::ops::Range;
 use std::collections::BTreeMap;
 
 use kademlia::Key;
+use kademlia::ahead::fetch;
 
 use crate::engine::Place;
 use crate::random::{Draw, below, mix2, mix3, unit};
@@ -191,12 +192,23 @@ impl Ids {
         }
     }
 
-    /// Reads what the id and the address of a node are made of, and makes a meaningless number of
-    /// it.
-    pub fn touch(&self, place: Place) -> u64 {
-        let host = self.hosts.get(place as usize).copied().unwrap_or(0);
-        let [first, .., last] = self.sorted.get(place as usize).copied().unwrap_or_default();
-        u64::from(host) ^ u64::from(first) ^ u64::from(last)
+    /// Asks for what the id and the address of a node are made of.
+    pub fn prefetch(&self, place: Place) {
+        if let (Some(host), Some(id)) =
+            (self.hosts.get(place as usize), self.sorted.get(place as usize))
+        {
+            fetch(host);
+            fetch(id);
+        }
+    }
+
+    /// Asks for what tells the node from its address, once what [`Ids::prefetch`] asked for has
+    /// come.
+    pub fn prefetch_way_back(&self, place: Place) {
+        let host = self.hosts.get(place as usize).filter(|host| **host != NO_HOST);
+        if let Some(place) = host.and_then(|host| self.places.get(*host as usize)) {
+            fetch(place);
+        }
     }
 
     /// The node at an address.

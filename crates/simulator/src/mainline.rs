@@ -106,10 +106,9 @@ impl MainlineNetwork {
             let size = table.bucket_size + table.spares;
             let mut others = Vec::with_capacity(32 * size);
             self.ids.table(place, size, |other| others.push(other));
-            // Reads of what is scattered over memory wait for each other only if something depends
-            // on them.
-            let read = others.iter().fold(0, |sum, other| sum ^ self.touch_place(*other));
-            core::hint::black_box(read);
+            for other in &others {
+                self.prefetch_place(*other);
+            }
             let members = others.iter().map(|other| self.member(place, *other));
             node.settle(members, self.refresh_at(place));
         }
@@ -153,11 +152,6 @@ impl MainlineNetwork {
         Member { contact, standing }
     }
 
-    /// Reads what is needed of a node to know it; the number means nothing.
-    fn touch_place(&self, place: Place) -> u64 {
-        self.net.touch(place) ^ self.ids.touch(place)
-    }
-
     fn places(&self, contacts: &[Contact<SocketAddr>]) -> Vec<Place> {
         contacts.iter().filter_map(|contact| self.ids.place(contact.address)).collect()
     }
@@ -192,20 +186,27 @@ impl Births<Resident> for MainlineNetwork {
         self.ids.place(peer)
     }
 
-    fn touch(&self, node: &Resident, message: Option<(Place, &[u8])>, reading: Reading) -> u64 {
-        let Resident::Honest(node) = node else { return 0 };
-        match (reading, message) {
-            (Reading::Node, message) => {
-                node.touch() ^ message.map_or(0, |(from, _)| self.touch_place(from))
-            }
-            (Reading::Parts, None) => 0,
-            (Reading::Parts, Some((from, message))) => {
-                let from = Contact { key: self.ids.key(from), address: self.ids.address(from) };
-                match asked_target(message) {
-                    Some(target) => node.touch_for_query(&from, &target),
-                    None => node.touch_for_answer(&from),
-                }
-            }
+    fn prefetch_place(&self, place: Place) {
+        self.net.prefetch(place);
+        self.ids.prefetch(place);
+    }
+
+    fn prefetch(&self, node: &Resident, message: Option<(Place, &[u8])>, reading: Reading) {
+        let Resident::Honest(node) = node else { return };
+        if reading == Reading::Node {
+            node.prefetch();
+        }
+        let Some((from, message)) = message else { return };
+        if reading == Reading::Parts {
+            self.ids.prefetch_way_back(from);
+        }
+        let from = || Contact { key: self.ids.key(from), address: self.ids.address(from) };
+        match (reading, asked_target(message)) {
+            (Reading::Node, _) => {}
+            (Reading::Parts, Some(target)) => node.prefetch_for_query(&from(), &target),
+            (Reading::Parts, None) => node.prefetch_for_answer(&from()),
+            (Reading::Leaves, Some(target)) => node.prefetch_closest(&target),
+            (Reading::Leaves, None) => node.prefetch_consequences(&from()),
         }
     }
 }

@@ -133,10 +133,9 @@ impl Net {
         self.settings.latency.survey(self.seed, places);
     }
 
-    /// Reads where a node is, so that it is known at once when a message goes there. The number
-    /// means nothing.
-    pub fn touch(&self, place: Place) -> u64 {
-        self.settings.latency.touch(place)
+    /// Asks for where a node is, so that it is known at once when a message goes there.
+    pub fn prefetch(&self, place: Place) {
+        self.settings.latency.prefetch(place);
     }
 
     /// How it behaves.

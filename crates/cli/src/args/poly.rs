@@ -250,6 +250,32 @@ Example:
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
+Example, the second on another machine:
+  polykad connect --accept --bootstrap 192.0.2.7:7654 > copy     prints its id
+  polykad connect 3b6a…29 --bootstrap 192.0.2.7:7654 < original
+
+The stream is encrypted, and both ids are proven. It ends when both sides have no
+more to say.")]
+pub(crate) struct ConnectOptions {
+    /// The node's id: 64 hexadecimal digits
+    #[arg(value_parser = parse::key, required_unless_present = "accept")]
+    #[arg(conflicts_with = "accept")]
+    pub(crate) id: Option<Key>,
+
+    /// Take a stream from whoever opens the first one
+    #[arg(long)]
+    pub(crate) accept: bool,
+
+    /// What the stream is for: who opens it and who takes it must name the same
+    #[arg(long, value_name = "NAME", default_value = "pipe")]
+    pub(crate) service: String,
+
+    #[command(flatten)]
+    pub(crate) join: PolyJoinOptions,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
 Examples:
   polykad watch --topic chess
   polykad watch --public-key 3b6a…29 --salt status

@@ -144,7 +144,7 @@ fn memory_is_small_and_bounded() {
         // One query a second from hosts far apart.
         limiter.allow(at(1000 * u64::from(i)), Ipv4Addr::from_bits(i << 9).into(), 1);
     }
-    assert_eq!(bytes(&limiter), 512);
+    assert_eq!(bytes(&limiter), 128);
     for i in 0..100_000u32 {
         limiter.allow(at(0), Ipv4Addr::from_bits(i << 9).into(), 1);
     }

@@ -1,7 +1,9 @@
 //! Which subnets a table has contacts in, and which ids, roughly: a Bloom filter of which one word
 //! is read.
 
-/// A set of numbers that may also claim to have what it has not, once in sixty times when
+use crate::ahead::fetch;
+
+/// A set of numbers that may also claim to have what it has not, once in a hundred times when
 /// it is full.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
@@ -12,7 +14,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Marks a word takes: two bits each.
+    /// Marks a word takes: three bits each.
     const PER_WORD: usize = 4;
 
     /// An empty set with room for so many.
@@ -46,15 +48,17 @@ impl Marks {
         self.words.capacity() * size_of::<u64>()
     }
 
-    /// Reads the word of a number: see [`super::Table::touch`].
-    pub(super) fn touch(&self, number: u64) -> u64 {
-        self.words.get(self.place(number).0).copied().unwrap_or(0)
+    /// Asks for the word of a number: see [`ahead`](crate::ahead).
+    pub(super) fn prefetch(&self, number: u64) {
+        if let Some(word) = self.words.get(self.place(number).0) {
+            fetch(word);
+        }
     }
 
     /// The word of a number, and its bits there.
     fn place(&self, number: u64) -> (usize, u64) {
         let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let bits = 1 << (hash >> 58) | 1 << (hash >> 52 & 63);
+        let bits = 1 << (hash >> 58) | 1 << (hash >> 52 & 63) | 1 << (hash >> 46 & 63);
         let at = (hash >> 20) as usize & self.words.len().wrapping_sub(1);
         (at, bits)
     }

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use kademlia::ahead::fetch_all;
 use kademlia::{Address, Moment};
 use rand_core::Rng;
 
@@ -200,9 +201,10 @@ impl ExternalVote {
         self.votes.capacity() * size_of::<Vote>() + self.claims.capacity() * size_of::<SocketAddr>()
     }
 
-    /// Reads the votes: see [`super::node::Node::touch`].
-    pub(crate) fn touch(&self) -> u64 {
-        self.votes.iter().step_by(4).map(|vote| u64::from(vote.claim)).sum()
+    /// Asks for the votes: see [`kademlia::ahead`].
+    pub(crate) fn prefetch(&self) {
+        fetch_all(&self.votes);
+        fetch_all(&self.claims);
     }
 }
 

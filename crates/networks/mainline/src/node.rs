@@ -7,13 +7,13 @@
 //! A node has one *side* for each address family (BEP 32: two networks that help each other), each
 //! with its own id, table and lookups. Code that serves both is generic over `Family`.
 
+mod ahead;
 mod answer;
 mod client;
 mod heard;
 mod operation;
 mod rounds;
 mod side;
-mod touch;
 
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::collections::VecDeque;

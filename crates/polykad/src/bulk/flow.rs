@@ -47,6 +47,8 @@ struct Flow {
     head: Vec<u8>,
     reads: bool,
     writes: bool,
+    /// What was written has arrived, or never will.
+    is_settled: bool,
 }
 
 enum Stage {
@@ -79,7 +81,7 @@ impl Flows {
             let Some((head, pipe)) = self.waiting.pop_front() else { return };
             pipe.carry((handle, id));
             let stage = Stage::Asked(pipe);
-            self.flows.insert(id, Flow { stage, head, reads: true, writes: true });
+            self.flows.insert(id, Flow::new(stage, head));
             self.write(connection, id);
         }
     }
@@ -88,7 +90,7 @@ impl Flows {
     pub(super) fn accept(&mut self, connection: &mut Connection, from: &From<'_>) {
         while let Some(id) = connection.streams().accept(Dir::Bi) {
             let stage = Stage::Asking(Vec::new());
-            self.flows.insert(id, Flow { stage, head: Vec::new(), reads: true, writes: true });
+            self.flows.insert(id, Flow::new(stage, Vec::new()));
             self.read(connection, id, from);
         }
     }
@@ -117,12 +119,16 @@ impl Flows {
     /// The other side reads no more.
     pub(super) fn stopped(&mut self, connection: &mut Connection, id: StreamId) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
-        flow.writes = false;
-        // An error means that it has ended.
-        let _ = connection.send_stream(id).reset(VarInt::from_u32(NOBODY));
-        // Whoever does not take it stops it too: his answer is still to come.
-        if let Stage::Open(pipe) = &flow.stage {
-            pipe.break_off();
+        flow.give_up(connection, id);
+        self.settle(id);
+    }
+
+    /// The other side has all that was written.
+    pub(super) fn delivered(&mut self, id: StreamId) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        flow.is_settled = true;
+        if let Some(pipe) = flow.pipe() {
+            pipe.delivered();
         }
         self.settle(id);
     }
@@ -140,7 +146,7 @@ impl Flows {
     }
 
     fn settle(&mut self, id: StreamId) {
-        if self.flows.get(&id).is_some_and(|flow| !flow.reads && !flow.writes) {
+        if self.flows.get(&id).is_some_and(|flow| !flow.reads && flow.is_settled) {
             self.flows.remove(&id);
         }
     }
@@ -154,6 +160,21 @@ pub(super) struct From<'a> {
 }
 
 impl Flow {
+    fn new(stage: Stage, head: Vec<u8>) -> Self {
+        Self { stage, head, reads: true, writes: true, is_settled: false }
+    }
+
+    /// Writes no more, because the other side does not read.
+    fn give_up(&mut self, connection: &mut Connection, id: StreamId) {
+        (self.writes, self.is_settled) = (false, true);
+        // An error means that it has ended.
+        let _ = connection.send_stream(id).reset(VarInt::from_u32(NOBODY));
+        // Whoever does not take a stream stops it too: his answer is still to come.
+        if let Some(pipe) = self.pipe() {
+            pipe.stop_outgoing();
+        }
+    }
+
     fn pipe(&self) -> Option<&Arc<Pipe>> {
         match &self.stage {
             Stage::Asked(pipe) | Stage::Open(pipe) => Some(pipe),
@@ -267,9 +288,7 @@ impl Flow {
         if let Some(pipe) = self.pipe() {
             pipe.break_off();
         }
-        self.writes = false;
-        // An error means that it has ended.
-        let _ = connection.send_stream(id).reset(VarInt::from_u32(NOBODY));
+        self.give_up(connection, id);
     }
 
     fn write(&mut self, connection: &mut Connection, id: StreamId) {
@@ -294,13 +313,12 @@ impl Flow {
             (Stage::Refused, true) => Some(Rest::Ended),
             (Stage::Asked(pipe) | Stage::Open(pipe), true) => pipe.drain(send),
         };
-        if is_over || rest == Some(Rest::Ended) {
+        if is_over {
+            self.give_up(connection, id);
+        } else if rest == Some(Rest::Ended) {
             self.writes = false;
-            // An error means that the other side has ended it.
+            // An error means that the other side has stopped it, which is told apart.
             let _ = connection.send_stream(id).finish();
-        }
-        if is_over && let Some(pipe) = self.pipe() {
-            pipe.break_off();
         }
         if self.reads && self.is_left() && !matches!(self.stage, Stage::Asking(_)) {
             self.reads = false;

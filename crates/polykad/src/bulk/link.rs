@@ -159,6 +159,9 @@ impl Link {
                 Event::Stream(StreamEvent::Stopped { id, .. }) if id.dir() == Dir::Bi => {
                     self.flows.stopped(&mut self.connection, id);
                 }
+                Event::Stream(StreamEvent::Finished { id }) if id.dir() == Dir::Bi => {
+                    self.flows.delivered(id);
+                }
                 Event::Stream(StreamEvent::Readable { id }) => self.read(id, max_message_bytes),
                 Event::Stream(StreamEvent::Writable { id }) => self.write(id),
                 Event::Stream(StreamEvent::Stopped { id, .. }) => {

@@ -40,6 +40,10 @@ struct State {
     outgoing_ended: bool,
     /// The owner is gone.
     is_abandoned: bool,
+    /// The other side has all that was written, and knows that nothing follows.
+    is_delivered: bool,
+    /// The other side reads no more.
+    is_stopped: bool,
     /// It broke off, and nothing of it works any more.
     is_broken: bool,
     reader: Option<Waker>,
@@ -67,6 +71,8 @@ impl Pipe {
             outgoing: VecDeque::new(),
             outgoing_ended: false,
             is_abandoned: false,
+            is_delivered: false,
+            is_stopped: false,
             is_broken: false,
             reader: None,
             writer: None,
@@ -117,6 +123,21 @@ impl Pipe {
         let mut state = self.lock();
         state.incoming_ended = true;
         state.wake_reader();
+    }
+
+    /// The other side has all that was written.
+    pub(super) fn delivered(&self) {
+        let mut state = self.lock();
+        state.is_delivered = true;
+        state.wake_writer();
+    }
+
+    /// The other side reads no more.
+    pub(super) fn stop_outgoing(&self) {
+        let mut state = self.lock();
+        state.is_stopped = true;
+        state.outgoing = VecDeque::new();
+        state.wake_writer();
     }
 
     /// It has broken off.
@@ -240,7 +261,7 @@ impl AsyncWrite for End {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.pipe.lock();
-        if state.is_broken || state.outgoing_ended {
+        if state.is_broken || state.is_stopped || state.outgoing_ended {
             return Poll::Ready(Err(broken()));
         }
         let room = PIPE_BYTES.saturating_sub(state.outgoing.len());
@@ -262,20 +283,28 @@ impl AsyncWrite for End {
         if state.outgoing.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        if state.is_broken {
+        if state.is_broken || state.is_stopped {
             return Poll::Ready(Err(broken()));
         }
         state.writer = Some(context.waker().clone());
         Poll::Pending
     }
 
+    /// Says that nothing follows, and waits until the other side has acknowledged all of it.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.pipe.lock();
+        if state.is_delivered {
+            return Poll::Ready(Ok(()));
+        }
+        if state.is_broken || state.is_stopped {
+            return Poll::Ready(Err(broken()));
+        }
+        state.writer = Some(context.waker().clone());
+        let carried = (!state.outgoing_ended).then_some(state.carried).flatten();
         state.outgoing_ended = true;
-        let carried = state.carried;
         drop(state);
         self.nudge(carried);
-        self.poll_flush(context)
+        Poll::Pending
     }
 }
 

@@ -1,5 +1,7 @@
 //! Messages under way, in buffers that are used again.
 
+use kademlia::ahead::fetch;
+
 /// Buffers that outgrew this are given back: one burst must not be paid for ever after.
 const KEPT_CAPACITY: usize = 4096;
 
@@ -34,6 +36,13 @@ impl Slab {
 
     pub(super) fn message(&self, number: u32) -> &[u8] {
         self.buffers.get(number as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Asks for the place of a message: see [`kademlia::ahead`].
+    pub(super) fn prefetch(&self, number: u32) {
+        if let Some(buffer) = self.buffers.get(number as usize) {
+            fetch(buffer);
+        }
     }
 
     /// Lends out the buffer with a message.

@@ -14,6 +14,7 @@ pub struct Intruder(pub(crate) Box<dyn Rogue>);
 
 /// A node of a Mainline network.
 #[derive(Debug)]
+#[repr(C)] // What tells the two apart comes first: it is read first.
 #[expect(clippy::large_enum_variant, reason = "the engine boxes it, and nearly all are honest")]
 pub enum Resident {
     /// The shipped node.

@@ -9,6 +9,8 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kademlia::ahead::fetch;
+
 use super::about;
 use crate::engine::Place;
 use crate::random::{Draw, below, mix2, unit};
@@ -40,10 +42,13 @@ impl Latency {
         }
     }
 
-    /// See [`super::Net::touch`].
-    pub(super) fn touch(&self, place: Place) -> u64 {
-        let Self::Model(model) = self else { return 0 };
-        model.surveyed.get(place as usize).map_or(0, |position| position.x.to_bits().into())
+    /// See [`super::Net::prefetch`].
+    pub(super) fn prefetch(&self, place: Place) {
+        if let Self::Model(model) = self
+            && let Some(position) = model.surveyed.get(place as usize)
+        {
+            fetch(position);
+        }
     }
 
     /// The round-trip time between two nodes.

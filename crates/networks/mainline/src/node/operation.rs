@@ -108,11 +108,6 @@ impl Operation {
         }
     }
 
-    /// Reads what an answer will need: see [`Node::touch`](super::Node::touch).
-    pub(super) fn touch(&self) -> u64 {
-        u64::from(self.report.asked) ^ u64::from(self.is_traced())
-    }
-
     /// What it walks towards; `None`: it asks one address, or nobody.
     pub(super) fn target(&self) -> Option<Id> {
         match &self.command {

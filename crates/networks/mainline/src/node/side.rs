@@ -167,9 +167,9 @@ impl<A: Family> Side<A> {
         self.overlay.table().heap_bytes() + self.vote.heap_bytes()
     }
 
-    /// Reads the votes on our own address: see [`super::Node::touch`].
-    pub(super) fn touch_votes(&self) -> u64 {
-        self.vote.touch()
+    /// Asks for the votes on our own address: see [`kademlia::ahead`].
+    pub(super) fn prefetch_votes(&self) {
+        self.vote.prefetch();
     }
 
     /// `voter` says that it sees us at `seen`. Returns what is news: the address, and a new id if

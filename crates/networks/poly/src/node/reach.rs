@@ -5,8 +5,9 @@
 //! hail the node ([`Ask::Hail`]). What comes from a host to which the node has sent nothing lately
 //! has come through no hole that the node made: hosts of two subnets are enough to call it
 //! *reachable*. If no stranger comes, and many of the hails that contacts say they asked for never
-//! arrive, it is *unreachable*: it becomes a client, which others neither keep in mind nor give values. A network
-//! so small that the node speaks with all of it decides neither; then it goes on as a node.
+//! arrive, it is *unreachable*: it becomes a client, which others neither keep in mind nor give
+//! values. A network so small that the node speaks with all of it decides neither; then it goes on
+//! as a node.
 //!
 //! Whoever lies about having called harms little: it takes four contacts of different subnets,
 //! all of which lie, in a network in which no stranger ever turns to the node by himself.
