@@ -81,9 +81,12 @@ pub(crate) async fn status(options: &DaemonOption, output: Output) -> Result<(),
     }
     for (family, side) in sides(&status) {
         let size = side.network_size.map_or(String::new(), |size| format!(" of about {size:.0}"));
-        let seen = side.external.map_or("not known".to_owned(), |address| address.to_string());
+        let seen = match side.external {
+            Some(external) => format!("seen as {external}"),
+            None => "nobody has told yet how it is seen".to_owned(),
+        };
         output.line(format!("mainline id {} on {family}", hex(&side.id)))?;
-        output.line(format!("         {}{size}, seen as {seen}", count(side.good, "contact")))?;
+        output.line(format!("         {}{size}; {seen}", count(side.good, "contact")))?;
     }
     if let Some(mainline) = &status.mainline {
         output.line(format!(

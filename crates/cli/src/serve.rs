@@ -211,7 +211,7 @@ async fn tell_joined(node: &Nodes, entries: usize, output: Output) -> Result<(),
         for (family, side) in sides(&status) {
             let seen = match side.external {
                 Some(external) => format!("seen as {external}"),
-                None => "seen as nobody has told yet".to_owned(),
+                None => "nobody has told yet how it is seen".to_owned(),
             };
             let knows = joined(side.good, side.network_size);
             output.line(format!("  mainline   knows {knows}; {seen}, on {family}"))?;
