@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, interval_at};
 
 use crate::args::ServeOptions;
+use crate::daemon::reach_line;
 use crate::failure::Failure;
 use crate::gateway::{Serving, notify};
 use crate::node::{self, interrupted, sides};
@@ -236,6 +237,10 @@ async fn report_on(node: &Nodes, options: &ServeOptions) -> Result<(), Failure> 
         ticks.tick().await;
         let now = status_of(node).await?;
         complain(&status_line(&before, &now));
+        let reach = |status: &Status| status.poly.as_ref().map(|poly| poly.reachability);
+        if let Some(poly) = now.poly.as_ref().filter(|_| reach(&before) != reach(&now)) {
+            complain(&format!("poly: {}", reach_line(poly)));
+        }
         before = now;
     }
 }
