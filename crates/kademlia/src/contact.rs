@@ -210,12 +210,13 @@ impl Rtt {
 
     /// After `times` measurements that were all the same.
     pub fn steady(measured: Duration, times: u32) -> Self {
-        let mut rtt = Self::new(measured);
+        let Self { smoothed, deviation } = Self::new(measured);
+        // Without an error only the deviation changes.
+        let mut left = u32::from(deviation);
         for _ in 1..times {
-            // Without an error only the deviation changes.
-            rtt.deviation -= rtt.deviation / 4;
+            left -= left / 4;
         }
-        rtt
+        Self { smoothed, deviation: u16::try_from(left).unwrap_or(deviation) }
     }
 
     /// Takes in a further measurement (RFC 6298, 2.3: α = 1/8, β = 1/4).

@@ -627,6 +627,16 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     }
 }
 
+/// Nodes go in the order in which they lie in memory: that of places is none there, and giving back
+/// the memory of a million nodes would take longer than many a run.
+impl<P: Protocol, B> Drop for Engine<P, B> {
+    fn drop(&mut self) {
+        let nodes = self.hosts.iter_mut().filter_map(|host| host.node.take());
+        let mut nodes: Vec<Box<P>> = nodes.collect();
+        nodes.sort_unstable_by_key(|node| core::ptr::from_ref::<P>(node).addr());
+    }
+}
+
 /// Events between one that is handled and one that is prepared for, step by step: its place, the
 /// first cache line of the node there and the message, the node, what that points to, and what this
 /// points to.
