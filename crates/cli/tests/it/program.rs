@@ -69,7 +69,9 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(listen: &str, more: &[&str]) -> Self {
-        let mut arguments = vec!["serve", "--json", "--no-default-bootstrap", "--listen", listen];
+        // What tests find in the network is what they have put there.
+        let mut arguments = vec!["serve", "--json", "--no-default-bootstrap", "--no-rendezvous"];
+        arguments.extend(["--listen", listen]);
         arguments.extend(more);
         let mut command = command(&arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,6 +1,9 @@
 //! `polykad serve`.
 
-use crate::program::{Server, run};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::program::{Server, command, run};
 
 #[test]
 fn a_busy_port_is_named() {
@@ -8,6 +11,26 @@ fn a_busy_port_is_named() {
     let port = server.address.rsplit_once(':').unwrap().1.to_owned();
     let second = run(&["serve", "--no-default-bootstrap", "--listen", &server.address]);
     second.failed(2, &[&port, "in use"]);
+}
+
+#[test]
+fn a_taken_address_of_the_dashboard_keeps_nobody_from_serving() {
+    let Ok(_held) = std::net::TcpListener::bind("127.0.0.1:6880") else {
+        // A daemon of this machine has it, and may give it back at any time.
+        return;
+    };
+    let mut command = command(&["serve", "--no-default-bootstrap", "--listen", "127.0.0.1:0"]);
+    command.env_remove("POLYKAD_NO_HTTP").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let lines: Vec<String> =
+        out.lines().map(Result::unwrap).take_while(|line| !line.starts_with("ready")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("no dashboard, because 127.0.0.1:6880 is in use"), "{said}");
+    assert!(!lines.iter().any(|line| line.contains("dashboard")), "{lines:?}");
 }
 
 #[test]
@@ -25,7 +48,7 @@ fn networks_run_side_by_side_and_alone() {
 #[cfg(unix)]
 #[test]
 fn limits_are_read_again_when_asked() {
-    use std::io::{BufRead, BufReader, Read};
+    use std::io::Read;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("polykad.toml");
     let write = |streams: &str| {

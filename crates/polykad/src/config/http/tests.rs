@@ -20,6 +20,17 @@ fn file_and_environment_are_read() {
 }
 
 #[test]
+fn who_names_an_address_wants_it_served() {
+    let read = |text| Layer::from_toml(text, Path::new("node.toml")).unwrap();
+    let off = "[http]\noff = true";
+    let at = "[http]\nlisten = \"127.0.0.1:1\"";
+    assert_eq!(read("[http]\nread_only = true").over(read(off)).http.unwrap().off, Some(true));
+    assert_eq!(read(at).over(read(off)).http.unwrap().off, None);
+    let http = read(off).over(read(at)).http.unwrap();
+    assert_eq!((http.off, http.listen.is_some()), (Some(true), true));
+}
+
+#[test]
 fn mistakes_name_their_line() {
     for (text, expected) in [
         ("[http]\nlisten = \"6880\"", "node.toml:2: invalid socket address syntax"),

@@ -60,6 +60,7 @@ fn every_setting_is_in_it_with_its_default() {
         panic!("a setting is missing: {layer:?}")
     };
     assert!(http.listen.is_some() && http.token_file.is_some() && http.insecure == Some(false));
+    assert!(http.listen.is_some() && http.off == Some(false));
     assert!(http.hosts.is_some() && http.origins.is_some() && http.read_only == Some(false));
     assert!(poly.listen.is_some() && poly.bootstrap.is_some());
     assert!(poly.name.is_some() && poly.key_file.is_some());
