@@ -1,9 +1,9 @@
 //! The asking half of a node: how a wish of the owner becomes queries, and answers become results.
 //!
-//! The life of a put: `begin` starts a walk (one lookup a family); each step is written by `write_ask`
-//! and its answer collected by `heard`; when the lookups are done, `walked` sends the value to the
-//! closest nodes that gave a token; their answers come back through `heard` too; `finish` tells the
-//! owner.
+//! The life of a put: `begin` starts a walk (one lookup a family); each step is written by
+//! `write_ask` and its answer collected by `heard`; when the lookups are done, `walked` sends the
+//! value to the closest nodes that gave a token; their answers come back through `heard` too;
+//! `finish` tells the owner.
 
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
