@@ -43,8 +43,8 @@ pub(crate) struct DemoOptions {
     #[arg(long)]
     pub(crate) fast: bool,
 
-    /// Show the dashboard of one of the nodes there, or at 127.0.0.1:6880, and stay until ctrl-c. On
-    /// a terminal that is what it does anyway
+    /// Show the dashboard of one of the nodes there, or at 127.0.0.1:6880, and stay until ctrl-c.
+    /// On a terminal that is what it does anyway
     #[arg(long, value_name = "IP:PORT", value_parser = parse::address)]
     #[arg(num_args = 0..=1, default_missing_value = "127.0.0.1:6880")]
     pub(crate) http: Option<SocketAddr>,
