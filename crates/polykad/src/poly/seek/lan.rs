@@ -30,9 +30,13 @@ const MAX_TOLD: usize = 64;
 /// hundred records.
 const MAX_RECORDS: i64 = 4096;
 const MAX_TIMERS: i64 = 65_536;
-/// How often its records are counted. The most memory that a flood can take is what arrives in
+/// How often the process's memory is looked at. The most that a flood can take is what arrives in
 /// this time.
-const COUNT_EVERY: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// The library's records are counted if memory has grown by so many pages, 1 MB, and else once in so
+/// many looks: counting wakes its thread.
+const GROWN_PAGES: u64 = 256;
+const LOOKS: u32 = 20;
 /// How long to stay away after a flood.
 const COOL_DOWN: Duration = Duration::from_mins(5);
 
@@ -144,11 +148,12 @@ impl Responder {
                 Err(_) => true,
             };
             let until = Instant::now() + pace.next(alone);
+            let mut growth = Growth::default();
             while Instant::now() < until {
-                if !self.is_sound().await {
+                if growth.is_suspicious(resident_pages()) && !self.is_sound().await {
                     return End::Flooded;
                 }
-                sleep(COUNT_EVERY).await;
+                sleep(LOOK_EVERY).await;
             }
         }
     }
@@ -189,7 +194,7 @@ impl Responder {
     /// Whether the library lives, and holds no more than it may.
     async fn is_sound(&self) -> bool {
         let Ok(answer) = self.library.get_metrics() else { return false };
-        let Ok(Ok(counts)) = timeout(COUNT_EVERY, answer.recv_async()).await else { return false };
+        let Ok(Ok(counts)) = timeout(LOOK_EVERY, answer.recv_async()).await else { return false };
         let held = counts.iter().filter(|(name, _)| name.starts_with("cached-"));
         let timers = counts.get("timer").copied().unwrap_or_default();
         held.map(|(_, count)| *count).sum::<i64>() <= MAX_RECORDS && timers <= MAX_TIMERS
@@ -209,6 +214,37 @@ impl Drop for Responder {
         // An error means that its thread has ended.
         let _ = self.library.shutdown();
     }
+}
+
+/// Whether the process's memory has grown since the library's records were last counted.
+#[derive(Debug, Default)]
+struct Growth {
+    /// The least that was seen since.
+    least: Option<u64>,
+    looks: u32,
+}
+
+impl Growth {
+    /// `pages`: what the process has; `None`: unknown.
+    fn is_suspicious(&mut self, pages: Option<u64>) -> bool {
+        self.looks += 1;
+        let grown = match (pages, self.least) {
+            (Some(pages), Some(least)) => pages > least + GROWN_PAGES,
+            _ => true,
+        };
+        if grown || self.looks >= LOOKS {
+            (self.least, self.looks) = (pages, 0);
+            return true;
+        }
+        self.least = self.least.min(pages);
+        false
+    }
+}
+
+/// How much memory this process has, where the system tells.
+fn resident_pages() -> Option<u64> {
+    let sizes = std::fs::read_to_string("/proc/self/statm").ok()?;
+    sizes.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -13,3 +13,16 @@ fn whoever_listens_on_loopback_alone_says_nothing() {
     assert!(both.is_own("0303030303030303-4._polykad-0._udp.local."));
     assert!(!both.is_own("0303030303030304-4._polykad-0._udp.local."));
 }
+
+#[test]
+fn records_are_counted_when_memory_has_grown_and_now_and_then() {
+    let mut growth = Growth::default();
+    assert!(growth.is_suspicious(Some(1000)), "the first time");
+    assert!(!growth.is_suspicious(Some(1200)));
+    assert!(growth.is_suspicious(Some(1300)));
+    assert!(!growth.is_suspicious(Some(900)));
+    assert!(growth.is_suspicious(Some(1200)), "from the least on");
+    let counted = (0..100).filter(|_| growth.is_suspicious(Some(1200))).count();
+    assert_eq!(counted, 5);
+    assert!(growth.is_suspicious(None) && growth.is_suspicious(None), "unknown");
+}
