@@ -234,7 +234,9 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
     let (target, kind, count) = (key(script), kind(script), script.byte() % 25);
     let number = script.number();
     let small = u32::try_from(number & 0xffff).unwrap_or(0);
-    let ask = match script.byte() % 10 {
+    let padding = [0; poly::wire::PADDING];
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    let ask = match script.byte() % 13 {
         0 => Ask::Ping,
         1 => Ask::Find { target, count },
         2 => Ask::Get { target, kind, count, room: small, offset: 0 },
@@ -249,6 +251,9 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
         8 => {
             Ask::Fetch { marks: bytes.get(..bytes.len() / 8 * 8).unwrap_or_default(), room: small }
         }
+        9 => Ask::Probe { padding: &padding },
+        10 => Ask::Call { contacts: named(script, &mut v4, &mut v6), padding: &padding },
+        11 => Ask::Hail,
         _ => Ask::Give { values: Values::new(&values) },
     };
     let sender = Sender { client: count == 7, v4: true, v6: true };
@@ -256,6 +261,18 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
     Message::Request(Request { transaction: 7, sender, ask }).encode(&mut message);
     mutate(script, &mut message);
     message
+}
+
+/// Contacts that a message names.
+fn named<'a>(script: &mut Script<'_>, v4: &'a mut Vec<u8>, v6: &'a mut Vec<u8>) -> Contacts<'a> {
+    let count = script.byte() % 5;
+    let named = (0..count).map(|_| {
+        let peer = peer(script);
+        let address = poly::contact::Endpoint::new(peer.address);
+        kademlia::Contact { key: peer.id, address }
+    });
+    let sender = Sender { client: false, v4: true, v6: true };
+    Contacts::pack(named.collect::<Vec<_>>(), sender, v4, v6)
 }
 
 /// An answer to what the node asked, with a mutation now and then.
@@ -271,14 +288,7 @@ fn answer(script: &mut Script<'_>, transaction: u32) -> Vec<u8> {
     let (record, entry, bytes) = (record(script), entry(script), script.bytes(80));
     let blob = BlobRef { bytes: &bytes, lifetime_s: 600 };
     let (mut v4, mut v6, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    let count = script.byte() % 5;
-    let named = (0..count).map(|_| {
-        let peer = peer(script);
-        let address = poly::contact::Endpoint::new(peer.address);
-        kademlia::Contact { key: peer.id, address }
-    });
-    let sender = Sender { client: false, v4: true, v6: true };
-    let contacts = Contacts::pack(named.collect::<Vec<_>>(), sender, &mut v4, &mut v6);
+    let contacts = named(script, &mut v4, &mut v6);
     write_value(&Value::Entry(entry.borrow()).into(), &mut values);
     write_value(&Value::Record(record.borrow()).into(), &mut values);
     let parts = [script.byte(); 512];
@@ -302,6 +312,7 @@ fn answer(script: &mut Script<'_>, transaction: u32) -> Vec<u8> {
         },
         stored: has(5).then_some(1),
         uptime_min: None,
+        calls: has(5).then_some(u32::from(flags)),
     };
     Message::Answer(answer).encode(&mut message);
     mutate(script, &mut message);

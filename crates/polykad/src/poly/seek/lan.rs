@@ -33,8 +33,8 @@ const MAX_TIMERS: i64 = 65_536;
 /// How often the process's memory is looked at. The most that a flood can take is what arrives in
 /// this time.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
-/// The library's records are counted if memory has grown by so many pages, 1 MB, and else once in so
-/// many looks: counting wakes its thread.
+/// The library's records are counted if memory has grown by so many pages, 1 MB, and else once in
+/// so many looks: counting wakes its thread.
 const GROWN_PAGES: u64 = 256;
 const LOOKS: u32 = 20;
 /// How long to stay away after a flood.
