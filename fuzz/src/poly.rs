@@ -234,7 +234,6 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
     let (target, kind, count) = (key(script), kind(script), script.byte() % 25);
     let number = script.number();
     let small = u32::try_from(number & 0xffff).unwrap_or(0);
-    let padding = [0; poly::wire::PADDING];
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     let ask = match script.byte() % 13 {
         0 => Ask::Ping,
@@ -251,8 +250,10 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
         8 => {
             Ask::Fetch { marks: bytes.get(..bytes.len() / 8 * 8).unwrap_or_default(), room: small }
         }
-        9 => Ask::Probe { padding: &padding },
-        10 => Ask::Call { contacts: named(script, &mut v4, &mut v6), padding: &padding },
+        9 => Ask::Probe { padding: &poly::wire::PADDING },
+        10 => {
+            Ask::Call { contacts: named(script, &mut v4, &mut v6), padding: &poly::wire::PADDING }
+        }
         11 => Ask::Hail,
         _ => Ask::Give { values: Values::new(&values) },
     };
