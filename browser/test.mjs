@@ -202,6 +202,13 @@ async function polyByHand(page, network) {
     await page.waitForFunction(() => document.querySelector("#lookup-summary").textContent.startsWith("Done"));
     assert.ok((await page.locator("#ring .r-holder").count()) >= 8);
   });
+  await check("poly: a lookup of a value is told step by step, up to the one who has it", async () => {
+    await page.selectOption("#lookup-quest", "value");
+    await page.click("#lookup-form [type=submit]");
+    await page.waitForFunction(() => document.querySelector("#lookup-steps").textContent.includes("has it"));
+    await page.waitForFunction(() => document.querySelector("#lookup-summary").textContent.startsWith("Done"));
+    assert.match(await text(page, "#lookup-summary"), /[1-9]\d* of them ha(s|ve) it/);
+  });
   await check("poly: a watch shows what is there, what is new, and stops", async () => {
     const announce = (slot, payload) => {
       const words = ["topic", "announce", "chess", payload, "--key-file", network.key, "--slot", slot];

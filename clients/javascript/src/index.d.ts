@@ -301,6 +301,10 @@ export class Poly {
   ): Promise<{ key: string; kind: "value" | "record" | "entry" }[]>;
   ping(address: string, options?: RequestOptions): Promise<Node & Cost>;
   nodes(target: Digits, options?: RequestOptions): Promise<Cost & { nodes: Node[] }>;
+  trace(
+    target: Digits,
+    options?: RequestOptions & { quest?: "nodes" | "value" | "record" | "topic" },
+  ): AsyncGenerator<Step, void>;
   /** Stores up to 65,536 bytes under their hash. */
   put(value: Bytes, options?: PutOptions & Lifetime): Promise<PolyStored>;
   get(key: Digits, options?: GetOptions): Promise<PolyValue>;

@@ -47,6 +47,16 @@ export class Poly {
     return this.#http.json("GET", `/v1/poly/nodes/${digits(target)}`, options);
   }
 
+  /**
+   * A lookup step by step: who is asked, who answers, whom it names. `quest`: nodes, value, record or
+   * topic. What the node holds itself does not shorten it.
+   */
+  async *trace(target, { quest, ...options } = {}) {
+    const path = `/v1/poly/trace/${digits(target)}`;
+    const words = this.#http.words("GET", path, { ...options, query: { quest } });
+    for await (const { data } of words) yield data;
+  }
+
   /** Stores up to 65,536 bytes under their hash. */
   put(value, { lifetime, ...options } = {}) {
     const headers = { "content-type": "application/octet-stream" };

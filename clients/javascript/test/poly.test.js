@@ -103,6 +103,12 @@ live("who is where", async () => {
   const { nodes } = await node.poly.nodes(pong.id);
   assert.equal(nodes[0].id, pong.id);
   assert.ok((await node.poly.stored({ most: 5 })).length <= 5);
+  const { key } = await node.poly.put("looked for");
+  const answers = [];
+  for await (const { step, holds } of node.poly.trace(key, { quest: "value" })) {
+    if (step === "answered") answers.push(holds);
+  }
+  assert.ok(answers.includes(true));
 });
 
 test("what contradicts its key or signature is no answer", async (t) => {

@@ -25,7 +25,7 @@ pub use kademlia::Key;
 pub use mainline::Mainline;
 pub use poly::Poly;
 pub use report::{NodeContact, PutReport, Refusal, Report};
-pub use search::{Announcement, Found, Search};
+pub use search::{Announcement, Found, Search, Step};
 pub use status::Status;
 
 /// What an operation returns: it owns all it needs, so it may outlive the client it came from.

@@ -11,7 +11,7 @@ use kademlia::Key;
 use crate::Operation;
 use crate::error::{FindError, GetError, PingError, PutError, StatusError};
 use crate::report::{NodeContact, PutReport, Report};
-use crate::search::{Announcement, Search};
+use crate::search::{Announcement, Search, Step};
 
 /// The longest value, bencoded (BEP 44).
 pub const MAX_VALUE_BYTES: usize = 1000;
@@ -84,38 +84,6 @@ pub enum Quest {
     Peers,
     /// A value.
     Value,
-}
-
-/// One step of a walk. Who was asked and is told of no more did not answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// A request was sent.
-    Asked {
-        /// To whom.
-        to: SocketAddr,
-        /// Since the walk began.
-        at: Duration,
-    },
-    /// It was answered.
-    Answered {
-        /// Who answered.
-        by: NodeContact,
-        /// Since the walk began.
-        at: Duration,
-        /// How long the answer took.
-        rtt: Duration,
-        /// The nodes it named.
-        named: Vec<NodeContact>,
-        /// Whether it has what is asked for: peers, or a value.
-        holds: bool,
-    },
-    /// It was answered with an error.
-    Refused {
-        /// By whom.
-        by: SocketAddr,
-        /// Since the walk began.
-        at: Duration,
-    },
 }
 
 /// A contact, and what the node knows of it.

@@ -16,7 +16,7 @@ use kademlia::Key;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use ::poly::command::{
-    Acknowledgements, Change, Failure, GetOptions, PutOptions, Quorum, Refusal, Report,
+    Acknowledgements, Change, Failure, GetOptions, PutOptions, Quest, Quorum, Refusal, Report,
 };
 pub use ::poly::contact::Peer;
 pub use ::poly::node::Reachability;
@@ -24,6 +24,7 @@ pub use ::poly::value;
 
 use crate::Operation;
 use crate::error::StatusError;
+use crate::search::{Search, Step};
 use crate::status::{Outcomes, Tally};
 use value::{Entry, Kind, Record};
 
@@ -60,6 +61,10 @@ pub trait Poly: Send + Sync {
 
     /// Tells what is under the key of a record or a topic, and then whatever changes.
     fn watch(&self, key: Key, kind: Kind) -> Watch;
+
+    /// Looks for what `quest` names, as if the node held nothing itself, and tells each step as it
+    /// happens.
+    fn trace(&self, target: Key, quest: Quest) -> Search<Step>;
 
     /// Finds the nodes closest to `target`, closest first.
     fn find_node(&self, target: Key) -> Operation<Result<Got<Vec<Peer>>, GetError>>;

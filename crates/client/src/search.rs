@@ -4,11 +4,13 @@ use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_core::Stream;
 
 use crate::error::{AnnounceError, FindError};
-use crate::report::{PutReport, Report};
+use crate::report::{NodeContact, PutReport, Report};
 
 /// One word of a search.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +63,38 @@ impl<T> fmt::Debug for Search<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Search")
     }
+}
+
+/// One step of a traced walk. Who was asked and is told of no more did not answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A request was sent.
+    Asked {
+        /// To whom.
+        to: SocketAddr,
+        /// Since the walk began.
+        at: Duration,
+    },
+    /// It was answered.
+    Answered {
+        /// Who answered.
+        by: NodeContact,
+        /// Since the walk began.
+        at: Duration,
+        /// How long the answer took.
+        rtt: Duration,
+        /// The nodes it named.
+        named: Vec<NodeContact>,
+        /// Whether it has what is asked for.
+        holds: bool,
+    },
+    /// It was answered with an error.
+    Refused {
+        /// By whom.
+        by: SocketAddr,
+        /// Since the walk began.
+        at: Duration,
+    },
 }
 
 /// An announcement: renewed until this is dropped or stopped.

@@ -73,7 +73,7 @@ async function put(at) {
   const refused = report.refused.length ? ` (${report.refused.length} refused)` : "";
   where.replaceChildren(
     `${nodes} node${nodes === 1 ? "" : "s"} keep${nodes === 1 ? "s" : ""} it${refused} under `,
-    code(report.key), " ", linkTo("show me where", () => at.lookUp(report.key, "value")),
+    code(report.key), " ", linkTo("show me where", () => at.showWhere(report.key)),
   );
   find("#get-key").value = report.key;
 }

@@ -1,6 +1,6 @@
 // A lookup played hop by hop: first it happens, in its own time, then it is shown in ours.
 
-import { events, json } from "./api.js";
+import { events } from "./api.js";
 import * as space from "./space.js";
 
 /** How long the play takes, in milliseconds. */
@@ -23,21 +23,12 @@ export function forget() {
 
 /** What happened, word for word. */
 async function ask(network, target, quest) {
-  if (network === "mainline") {
-    const words = [];
-    for await (const { data } of events(`/v1/mainline/trace/${target}?quest=${quest}`)) words.push(data);
-    return words;
-  }
-  // Poly tells the end alone: whom it found, closest first. Told here as asked and answered.
-  const { nodes, ...cost } = await json(`/v1/poly/nodes/${target}`);
-  const words = nodes.flatMap((by) => [
-    { event: "step", step: "asked", to: by.address, by },
-    { event: "step", step: "answered", by, named: [], holds: false },
-  ]);
-  return [...words, { event: "done", ...cost }];
+  const words = [];
+  for await (const { data } of events(`/v1/${network}/trace/${target}?quest=${quest}`)) words.push(data);
+  return words;
 }
 
-/** Looks a key up and plays it. `quest`: nodes, value or peers. */
+/** Looks a key up and plays it. `quest`: one of the network's. */
 export async function play({ network, holders }, target, quest, contacts) {
   const number = ++running;
   steps.replaceChildren();
@@ -62,7 +53,7 @@ export async function play({ network, holders }, target, quest, contacts) {
     if (number !== running) return;
     play.step(word);
   }
-  play.end(network === "mainline" ? quest : "nodes", end);
+  play.end(quest, end);
 }
 
 class Play {
@@ -132,10 +123,7 @@ class Play {
     if (line) {
       const bits = space.sharedBits(by.id, this.target);
       const shares = `shares ${bits} bit${bits === 1 ? "" : "s"}`;
-      line.what.textContent =
-        rtt === undefined
-          ? shares
-          : `${rtt.toFixed(1)} ms, ${shares}, names ${named.length}${holds ? ", has it" : ""}`;
+      line.what.textContent = `${rtt.toFixed(1)} ms, ${shares}, names ${named.length}${holds ? ", has it" : ""}`;
       if (holds) line.what.className = "good";
     }
     const best = this.best();

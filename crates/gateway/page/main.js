@@ -233,12 +233,17 @@ async function watch() {
 
 async function lookUp(key, quest) {
   find("#lookup-key").value = key;
-  if (quest && NETWORKS[chosen].quests.length) find("#lookup-quest").value = quest;
+  if (quest) find("#lookup-quest").value = quest;
   const { holders } = NETWORKS[chosen];
   await play({ network: chosen, holders }, key, find("#lookup-quest").value, known[chosen]?.contacts ?? []);
 }
 
-prepareHand({ network: () => chosen, longest: () => NETWORKS[chosen].longest, lookUp });
+prepareHand({
+  network: () => chosen,
+  longest: () => NETWORKS[chosen].longest,
+  lookUp,
+  showWhere: (key) => lookUp(key, NETWORKS[chosen].whereabouts),
+});
 
 find("#lookup-random").addEventListener("click", () => {
   const bytes = crypto.getRandomValues(new Uint8Array(NETWORKS[chosen].digits / 2));

@@ -61,7 +61,9 @@ export const NETWORKS = {
     /** How many nodes keep a value. */
     holders: 20,
     longest: 65536,
-    quests: [],
+    quests: [["nodes", "nodes"], ["value", "a value"], ["record", "a record"], ["topic", "a topic"]],
+    /** Which of them shows where a value is kept: a search for a value ends with the first who has it. */
+    whereabouts: "nodes",
     many: "topic entry stored here",
     is: (status) => Boolean(status.poly),
     id: ({ poly }) => poly.id,
@@ -94,6 +96,7 @@ export const NETWORKS = {
     holders: 8,
     longest: 996,
     quests: [["nodes", "nodes"], ["value", "a value"], ["peers", "peers of a torrent"]],
+    whereabouts: "value",
     many: "torrent stored here",
     is: (status) => Boolean(status.mainline),
     id: (status) => side(status)?.id,

@@ -13,9 +13,9 @@ use crate::driver::{Handle, Stopped};
 /// Requests that can begin and cancel an operation.
 pub(crate) trait Asks: Send + 'static {
     /// What the node is asked.
-    type Command;
+    type Command: Send + 'static;
     /// Who waits for it.
-    type Waiter;
+    type Waiter: Send + 'static;
 
     /// Begins an operation, which `ticket` names from the outside.
     fn run(ticket: u64, command: Self::Command, waiter: Self::Waiter) -> Self;

@@ -19,6 +19,7 @@ mod node;
 mod nodes;
 mod outcomes;
 pub mod poly;
+mod search;
 pub mod socket;
 pub mod store;
 

@@ -1,16 +1,13 @@
 //! The host of a Mainline node: client calls become commands, events become results.
 //!
 //! [`Host`] lives on the driver's task. It knows who waits for which operation ([`Waiter`]), and
-//! hands what must survive to the disk. It never waits: a search that is not read fast enough
-//! misses what its queue has no room for, which is counted, and gets all peers once more at its
-//! end.
+//! hands what must survive to the disk. It never waits: a search for peers that is not read fast
+//! enough gets all of them once more at its end.
 
 use std::collections::BTreeMap;
 
-use client::mainline::{
-    Got, KnownContact, Nodes, Pong, Sample, Scrape, SignedItem, Step, StoredKey,
-};
-use client::search::Round;
+use client::mainline::{Got, KnownContact, Nodes, Pong, Sample, Scrape, SignedItem, StoredKey};
+use client::search::{Round, Step};
 use client::status::Status;
 use client::{FindError, GetError, Key, PingError, PutError, PutReport, Report};
 use kademlia::limit::RateLimit;
@@ -19,12 +16,13 @@ use mainline::command::{Command, Event, Item, Outcome, Progress};
 use mainline::node::Node;
 use mainline::wire::Id;
 use std::net::SocketAddr;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::driver;
 use crate::outcomes::OutcomeCounts;
+use crate::search::Teller;
 
 pub(crate) mod calls;
 mod convert;
@@ -37,9 +35,6 @@ use convert::{
     contact, find_error, get_error, ping_error, pong, put_error, put_report, report, round, sample,
     signed_item, status,
 };
-
-/// Findings that wait for the one who searches at most. A lookup asks some hundred nodes.
-pub(crate) const FINDINGS: usize = 256;
 
 /// What clients send to the node.
 #[derive(Debug)]
@@ -78,45 +73,6 @@ pub(crate) enum Waiter {
     Steps(Moment, Teller<Step>),
     /// Of an announcement, its latest round, and the end.
     Rounds(Key, watch::Sender<Option<Round>>, oneshot::Sender<()>),
-}
-
-/// Tells a search what is found.
-#[derive(Debug)]
-pub(crate) struct Teller<T> {
-    findings: mpsc::Sender<T>,
-    end: oneshot::Sender<Ended<T>>,
-    missed: bool,
-}
-
-/// The end of a search.
-#[derive(Debug)]
-pub(crate) struct Ended<T> {
-    /// All that was found once more, if something was missed.
-    pub(crate) again: Option<T>,
-    pub(crate) result: Result<Report, FindError>,
-}
-
-impl<T> Teller<T> {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<T>, oneshot::Receiver<Ended<T>>) {
-        let (findings, receiver) = mpsc::channel(FINDINGS);
-        let (end, ended) = oneshot::channel();
-        let teller = Self { findings, end, missed: false };
-        (teller, receiver, ended)
-    }
-
-    /// Returns how many findings went untold.
-    fn tell(&mut self, finding: T) -> u64 {
-        let full =
-            matches!(self.findings.try_send(finding), Err(mpsc::error::TrySendError::Full(_)));
-        self.missed |= full;
-        u64::from(full)
-    }
-
-    fn end(self, again: impl FnOnce() -> Option<T>, result: Result<Report, FindError>) {
-        let again = if self.missed { again() } else { None };
-        // An error here and below means that nobody waits any more.
-        let _ = self.end.send(Ended { again, result });
-    }
 }
 
 /// Stands between a Mainline node and those who use it.

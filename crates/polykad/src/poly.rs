@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 
 use client::poly::{Change, GetError, Got, KnownPeer, PolyStatus, PutError, Stored, StoredValue};
 use client::status::{Tally, Traffic};
-use client::{FindError, Key, Status};
+use client::{FindError, Key, Status, Step};
 use kademlia::{Moment, OperationId};
-use poly::command::{Command, Event, Failure, Outcome, Progress, Report};
+use poly::command::{Command, Event, Outcome, Progress, Report};
 use poly::contact::Peer;
 use poly::secure::Secure;
 use poly::value::{Entry, Record};
@@ -21,9 +21,11 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::driver;
 use crate::outcomes::OutcomeCounts;
+use crate::search::Teller;
 
 mod calls;
 mod connect;
+mod convert;
 mod kept;
 mod node;
 mod outcomes;
@@ -33,6 +35,7 @@ mod values;
 pub use connect::Incoming;
 pub use node::{Builder as PolyBuilder, DEFAULT_PORT, PUBLIC_NETWORK, PolyNode};
 
+use convert::find_error;
 use values::Values;
 
 /// The node as it runs: the protocol behind its encryption.
@@ -74,6 +77,8 @@ pub(crate) enum Waiter {
     Nodes(oneshot::Sender<Result<Got<Vec<Peer>>, GetError>>),
     Pong(oneshot::Sender<Result<Got<Peer>, GetError>>),
     Joined(oneshot::Sender<Result<Got<Vec<Peer>>, FindError>>),
+    /// Steps of a traced search, which began then.
+    Steps(Moment, Teller<Step>),
     /// Changes of what is watched; it ends when the receiver is gone.
     Watch(mpsc::Sender<Change>),
 }
@@ -294,14 +299,17 @@ impl Waiter {
             Self::Joined(sender) => {
                 let _ = sender.send(match outcome {
                     Outcome::Nodes(nodes) => Ok(Got { value: nodes, report }),
-                    Outcome::Failed(Failure::NobodyThere) => Err(FindError::NoContacts),
-                    Outcome::Failed(Failure::TooManyOperations { limit }) => {
-                        Err(FindError::TooManyOperations { limit })
-                    }
-                    Outcome::Failed(_) => Err(FindError::NoAnswer),
+                    Outcome::Failed(failure) => Err(find_error(&failure)),
                     _ => Err(FindError::Stopped),
                 });
             }
+            Self::Steps(_, teller) => teller.end(
+                || None,
+                match outcome {
+                    Outcome::Failed(failure) => Err(find_error(&failure)),
+                    _ => Ok(convert::report(report)),
+                },
+            ),
             Self::Watch(_) => {}
         }
     }
@@ -360,13 +368,16 @@ impl driver::Host<Machine> for Host {
     }
 
     fn began(&mut self, operation: OperationId, ticket: Self::Ticket) {
-        if let Some((ticket, waiter)) = ticket {
+        if let Some((ticket, mut waiter)) = ticket {
+            if let Waiter::Steps(began, _) = &mut waiter {
+                *began = self.clock.now();
+            }
             self.tickets.insert(ticket, operation);
             self.running.insert(operation, Running { ticket, waiter });
         }
     }
 
-    fn event(&mut self, _: Moment, event: Event) {
+    fn event(&mut self, now: Moment, event: Event) {
         match event {
             Event::Progress(operation, Progress::Changed(change)) => {
                 if let Some(Running { waiter: Waiter::Watch(changes), .. }) =
@@ -375,6 +386,13 @@ impl driver::Host<Machine> for Host {
                     let full =
                         matches!(changes.try_send(change), Err(mpsc::error::TrySendError::Full(_)));
                     self.untold += u64::from(full);
+                }
+            }
+            Event::Progress(operation, Progress::Step(step)) => {
+                if let Some(Running { waiter: Waiter::Steps(began, teller), .. }) =
+                    self.running.get_mut(&operation)
+                {
+                    self.untold += teller.tell(convert::step(now.since(*began), step));
                 }
             }
             Event::Done(operation, outcome, report) => {

@@ -75,6 +75,8 @@ class Network(unittest.TestCase):
             self.assertEqual(put.key, polykad.blob_key(value))
             self.assertTrue(put.acknowledged)
             self.assertEqual(second.poly.get(put.key).value, value)
+        steps = list(first.poly.trace(put.key, "value"))
+        self.assertTrue(any(step.get("holds") for step in steps))
         with self.assertRaises(polykad.InvalidRequestError):
             first.poly.put(bytes(65_537))
         with self.assertRaises(polykad.NotFoundError):

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use hyper::Method;
 use kademlia::Key;
 
-use super::json::{self, Word, hex, hex_bytes};
+use super::json::{self, Word, hex, hex_bytes, key};
 use super::problem::{Problem, announce_error, find_error, get_error, ping_error, put_error};
 use super::transport::{Address, Lines, Transport, Unreachable, Wish};
 use crate::error::{AnnounceError, FindError, GetError, PingError, PutError, StatusError};
 use crate::mainline::{
-    Announce, Got, KnownContact, Mainline, Nodes, Pong, Quest, Sample, Scrape, SignedItem, Step,
+    Announce, Got, KnownContact, Mainline, Nodes, Pong, Quest, Sample, Scrape, SignedItem,
     StoredKey,
 };
 use crate::report::PutReport;
-use crate::search::{Announcement, Found, Round, Search};
+use crate::search::{Announcement, Found, Round, Search, Step};
 use crate::status::Status;
 use crate::stream::unfold;
 use crate::{Client, Operation, Poly};
@@ -290,7 +290,7 @@ impl Mainline for Daemon {
         };
         let wish = Wish::get(format!("{}?quest={quest}", path("trace", &target)));
         self.search(wish, |word| match word {
-            Word::Step(step) => step.try_into().ok(),
+            Word::Step(step) => step.read(key).ok(),
             _ => None,
         })
     }

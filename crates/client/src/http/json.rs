@@ -19,6 +19,7 @@ pub mod poly;
 mod status;
 
 pub use convert::Misread;
+pub(super) use convert::key;
 pub use status::{Disk, Dropped, Family, Latency, Mainline, Messages, Poly, Status, Traffic};
 
 /// A span in milliseconds, to the microsecond.
@@ -74,7 +75,7 @@ pub struct Cost {
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Node {
-    /// Its id, 40 hexadecimal digits.
+    /// Its id: 40 hexadecimal digits on Mainline, 64 on poly.
     pub id: String,
     /// Where it listens.
     #[cfg_attr(feature = "schema", schema(value_type = String, example = "192.0.2.7:6881"))]

@@ -166,7 +166,7 @@ async fn trace(
         Some(Quested::Value) => Quest::Value,
     };
     let search = app.mainline()?.trace(key(&target)?, quest);
-    stream::search(&app, &headers, search, |step| Word::Step(step.into())).await
+    stream::search(&app, &headers, search, |step| Word::Step(json::Step::new(step, hex))).await
 }
 
 /// Peers of a torrent, as they are found

@@ -26,6 +26,7 @@ use crate::problem::{Fault, Params, Segment};
 
 mod records;
 mod topics;
+mod trace;
 mod watch;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -39,6 +40,7 @@ pub(super) const ROUTES: &[Route] = &[
     || routes!(topics::put_entry, topics::delete_entry),
     || routes!(watch::watch_topic),
     || routes!(nodes),
+    || routes!(trace::trace),
     || routes!(ping),
     || routes!(contacts),
     || routes!(stored),

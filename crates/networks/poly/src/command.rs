@@ -80,6 +80,14 @@ pub enum Command {
         /// Records or entries.
         kind: Kind,
     },
+    /// A search as its owner sees it, told step by step: [`Progress::Step`]. What the node holds
+    /// itself ends it no sooner. Ends as the search that `quest` names.
+    Trace {
+        /// What is looked for.
+        target: Key,
+        /// What others are asked for.
+        quest: Quest,
+    },
     /// End an operation. One that watches gives up its leases.
     Cancel(OperationId),
     /// It is this time now, in unix seconds. Call when the machine's clock was set.
@@ -140,6 +148,38 @@ impl Default for GetOptions {
     }
 }
 
+/// What a traced search asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quest {
+    /// Nodes alone.
+    Nodes,
+    /// A blob.
+    Blob,
+    /// A record.
+    Record,
+    /// Entries of a topic.
+    Topic,
+}
+
+impl Quest {
+    /// Entries that a traced search of a topic is content with.
+    const ENTRIES: usize = 32;
+
+    /// The search that it stands for.
+    pub(crate) fn command(self, target: Key) -> Command {
+        match self {
+            Self::Nodes => Command::FindNode(target),
+            Self::Blob => Command::get_blob(target),
+            Self::Record => Command::get_record(target),
+            Self::Topic => Command::ListTopic {
+                topic: target,
+                limit: Self::ENTRIES,
+                options: GetOptions::default(),
+            },
+        }
+    }
+}
+
 /// What the owner is told.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
@@ -163,6 +203,28 @@ pub enum Progress {
         /// How many.
         replicas: usize,
     },
+    /// One step of a traced search.
+    Step(Step),
+}
+
+/// One step of a traced search. Who was asked and is told of no more did not answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A request was sent there.
+    Asked(Peer),
+    /// It was answered.
+    Answered {
+        /// Who answered.
+        by: Peer,
+        /// How long it took.
+        rtt: Duration,
+        /// The contacts it named.
+        named: Vec<Peer>,
+        /// Whether it has what was asked for.
+        holds: bool,
+    },
+    /// It was refused.
+    Refused(Peer),
 }
 
 /// What is new under a watched key.

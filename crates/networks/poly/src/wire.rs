@@ -267,6 +267,14 @@ pub struct Answer<'a> {
     pub calls: Option<u32>,
 }
 
+impl Answer<'_> {
+    /// Whether whoever sent it has what it was asked for, if it was asked for something.
+    pub const fn holds(&self) -> bool {
+        let is_there = self.value.is_some() || self.version.is_some() || self.size.is_some();
+        is_there || !self.values.is_empty() || matches!(self.total, Some(1..))
+    }
+}
+
 /// What a node has in a range where another has something else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Difference<'a> {

@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use client::mainline::{
-    Announce, Got, KnownContact, Nodes, Pong, Quest, Sample, Scrape, SignedItem, Step, StoredKey,
+    Announce, Got, KnownContact, Nodes, Pong, Quest, Sample, Scrape, SignedItem, StoredKey,
 };
-use client::search::{Announcement, Found, Round, Search};
+use client::search::{Announcement, Round, Search, Step};
 use client::stream::unfold;
 use client::{FindError, GetError, Key, Operation, PingError, PutError, PutReport, StatusError};
 use mainline::command::{self, Command};
 use mainline::item::{Salt, immutable_target};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::convert::{item_error, mutable_item};
-use super::{Ended, Request, Teller, Waiter};
+use super::{Request, Waiter};
 use crate::bootstrap::Joins;
 use crate::caller::{self, Asks};
 use crate::node::Node;
@@ -24,8 +24,6 @@ const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// The way to a running Mainline node.
 pub(crate) type Caller = caller::Caller<Request>;
-
-type Ticket = caller::Ticket<Request>;
 
 impl Asks for Request {
     type Command = Command;
@@ -50,63 +48,6 @@ impl Caller {
     /// Joins through these addresses.
     pub(crate) async fn bootstrap(&self, addresses: Vec<SocketAddr>) -> Result<Nodes, FindError> {
         self.ask(Command::Bootstrap(addresses), Waiter::Nodes).await
-    }
-
-    fn search<T: Send + 'static>(
-        &self,
-        command: Command,
-        waiter: fn(Teller<T>) -> Waiter,
-    ) -> Search<T> {
-        let caller = self.clone();
-        let step = |search: Searching<T>| search.step();
-        Search::new(unfold(Searching::Idle { caller, command, waiter }, step))
-    }
-}
-
-/// How far a search has come.
-enum Searching<T> {
-    Idle { caller: Caller, command: Command, waiter: fn(Teller<T>) -> Waiter },
-    Running { ticket: Ticket, findings: mpsc::Receiver<T>, ended: oneshot::Receiver<Ended<T>> },
-    Ending(Result<Found<T>, FindError>),
-    Ended,
-}
-
-type Word<T> = Result<Found<T>, FindError>;
-
-impl<T> Searching<T> {
-    /// The next word of the search, and how it goes on.
-    async fn step(mut self) -> Option<(Word<T>, Self)> {
-        loop {
-            self = match self {
-                Self::Idle { caller, command, waiter } => {
-                    let (teller, findings, ended) = Teller::new();
-                    if let Err(error) = caller.joined().await {
-                        return Some((Err(error.into()), Self::Ended));
-                    }
-                    match caller.run(command, waiter(teller)).await {
-                        Ok(ticket) => Self::Running { ticket, findings, ended },
-                        Err(error) => return Some((Err(error.into()), Self::Ended)),
-                    }
-                }
-                Self::Running { mut ticket, mut findings, ended } => {
-                    if let Some(finding) = findings.recv().await {
-                        let running = Self::Running { ticket, findings, ended };
-                        return Some((Ok(Found::Item(finding)), running));
-                    }
-                    let ended = ended.await;
-                    ticket.end();
-                    let stopped = Ended { again: None, result: Err(FindError::Stopped) };
-                    let Ended { again, result } = ended.unwrap_or(stopped);
-                    let end = Self::Ending(result.map(Found::Done));
-                    match again {
-                        Some(again) => return Some((Ok(Found::Item(again)), end)),
-                        None => end,
-                    }
-                }
-                Self::Ending(word) => return Some((word, Self::Ended)),
-                Self::Ended => return None,
-            };
-        }
     }
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use client::Step;
 use client::error::{AnnounceError, FindError, GetError, PingError, PutError};
-use client::mainline::{KnownContact, Pong, Sample, SignedItem, Step, StoredKey};
+use client::mainline::{KnownContact, Pong, Sample, SignedItem, StoredKey};
 use client::search::Round;
 use client::status::{Dropped, FamilyStatus, MainlineStatus, Messages, Status, Tally, Traffic};
 use client::{Key, NodeContact, PutReport, Refusal, Report};

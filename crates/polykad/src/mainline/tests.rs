@@ -5,6 +5,7 @@ use mainline::wire::Id;
 
 use super::*;
 use crate::driver::{Counters, Host as _, View};
+use crate::search::FINDINGS;
 
 fn peer(port: usize) -> SocketAddr {
     ([127, 0, 0, 1], u16::try_from(port).unwrap()).into()

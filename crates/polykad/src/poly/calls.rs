@@ -6,10 +6,10 @@ use std::time::Duration;
 use client::poly::value::{Entry, Kind, Record, blob_key};
 use client::poly::{
     ByteStream, Change, ConnectError, GetError, GetOptions, Got, KnownPeer, Peer, Poly, PutError,
-    PutOptions, Stored, StoredValue, Watch,
+    PutOptions, Quest, Stored, StoredValue, Watch,
 };
 use client::stream::unfold;
-use client::{FindError, Key, Operation, StatusError};
+use client::{FindError, Key, Operation, Search, StatusError, Step};
 use poly::command::Command;
 use tokio::sync::mpsc;
 
@@ -99,6 +99,12 @@ impl Poly for PolyNode {
         let caller = self.caller().clone();
         let begin = Watching::Idle { caller, command: Command::Watch { key, kind } };
         Watch::new(unfold(begin, Watching::step))
+    }
+
+    fn trace(&self, target: Key, quest: Quest) -> Search<Step> {
+        // When it begins is known once it has.
+        let waiter = |teller| Waiter::Steps(kademlia::Moment::START, teller);
+        self.caller().search(Command::Trace { target, quest }, waiter)
     }
 
     fn find_node(&self, target: Key) -> Operation<Result<Got<Vec<Peer>>, GetError>> {

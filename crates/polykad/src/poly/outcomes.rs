@@ -6,7 +6,7 @@ use super::Waiter;
 use crate::outcomes::Verdict;
 
 /// The kinds that are counted.
-pub(super) const KINDS: [&str; 6] = ["ping", "find_node", "put", "get", "record", "topic"];
+pub(super) const KINDS: [&str; 7] = ["ping", "find_node", "put", "get", "record", "topic", "trace"];
 
 /// The kind of what is waited for. Watches end when nobody wants them any more: that says nothing
 /// of the network. What joins is the node's own wish.
@@ -18,6 +18,7 @@ pub(super) fn kind(waiter: &Waiter) -> Option<&'static str> {
         Waiter::Blob(_) => "get",
         Waiter::Record(_) => "record",
         Waiter::Entries(_) => "topic",
+        Waiter::Steps(..) => "trace",
         Waiter::Joined(_) | Waiter::Watch(_) => return None,
     })
 }

@@ -188,6 +188,12 @@ class AsyncPoly:
         """The nodes closest to a key."""
         return Found.of(await self._get(f"nodes/{_digits(target)}"))
 
+    async def trace(self, target: Digits, quest: str = "nodes") -> AsyncGenerator[Json, None]:
+        """A lookup step by step, as the API tells it; ``quest``: nodes, value, record or topic."""
+        path = f"/v1/poly/trace/{_digits(target)}"
+        async for _, told in self._http.words("GET", path, query={"quest": quest}):
+            yield told
+
     async def put(
         self, value: Bytes, *, lifetime_s: int = A_DAY, quorum: int | str | None = None
     ) -> Stored:

@@ -188,6 +188,12 @@ class Poly:
         """The nodes closest to a key."""
         return Found.of(self._get(f"nodes/{_digits(target)}"))
 
+    def trace(self, target: Digits, quest: str = "nodes") -> Generator[Json, None, None]:
+        """A lookup step by step, as the API tells it; ``quest``: nodes, value, record or topic."""
+        path = f"/v1/poly/trace/{_digits(target)}"
+        for _, told in self._http.words("GET", path, query={"quest": quest}):
+            yield told
+
     def put(
         self, value: Bytes, *, lifetime_s: int = A_DAY, quorum: int | str | None = None
     ) -> Stored:

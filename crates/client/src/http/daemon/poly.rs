@@ -23,9 +23,10 @@ use crate::Operation;
 use crate::error::StatusError;
 use crate::poly::value::{Entry, Kind, Record};
 use crate::poly::{
-    Change, GetError, GetOptions, Got, KnownPeer, Peer, Poly, PutError, PutOptions, Quorum, Stored,
-    StoredValue, Watch,
+    Change, GetError, GetOptions, Got, KnownPeer, Peer, Poly, PutError, PutOptions, Quest, Quorum,
+    Stored, StoredValue, Watch,
 };
+use crate::search::{Search, Step};
 use crate::stream::unfold;
 
 /// The parameters of a put, as they end its path; `first` is the sign before the first.
@@ -173,6 +174,20 @@ impl Poly for Daemon {
                 return Some((change, words));
             }
         }))
+    }
+
+    fn trace(&self, target: Key, quest: Quest) -> Search<Step> {
+        let quest = match quest {
+            Quest::Nodes => "nodes",
+            Quest::Blob => "value",
+            Quest::Record => "record",
+            Quest::Topic => "topic",
+        };
+        let wish = Wish::get(format!("/v1/poly/trace/{}?quest={quest}", hex(&target)));
+        self.search(wish, |word| match word {
+            Word::Step(step) => step.read(json::key).ok(),
+            _ => None,
+        })
     }
 
     fn find_node(&self, target: Key) -> Operation<Result<Got<Vec<Peer>>, GetError>> {

@@ -7,7 +7,7 @@ use super::{
     from_millis, hex, hex_bytes, millis, unhex,
 };
 use crate::report::{NodeContact, PutReport, Report};
-use crate::{id, mainline, report};
+use crate::{Key, id, mainline, report, search};
 
 /// An object says what it should not: the daemon speaks another version, or is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ impl TryFrom<&Node> for NodeContact {
 }
 
 /// An id or key from text.
-pub(in crate::http) fn key(text: &str) -> Result<kademlia::Key, Misread> {
+pub(in crate::http) fn key(text: &str) -> Result<Key, Misread> {
     id::parse(text).map_err(|_| Misread)
 }
 
@@ -240,36 +240,39 @@ impl TryFrom<Sample> for mainline::Sample {
     }
 }
 
-impl From<&mainline::Step> for Step {
-    fn from(step: &mainline::Step) -> Self {
+impl Step {
+    /// Of a step on a network that writes ids like this.
+    pub fn new(step: &search::Step, hex: fn(&Key) -> String) -> Self {
+        let node = |contact: &NodeContact| Node { id: hex(&contact.id), address: contact.address };
         match step {
-            mainline::Step::Asked { to, at } => Self::Asked { to: *to, at_ms: millis(*at) },
-            mainline::Step::Answered { by, at, rtt, named, holds } => Self::Answered {
-                by: by.into(),
+            search::Step::Asked { to, at } => Self::Asked { to: *to, at_ms: millis(*at) },
+            search::Step::Answered { by, at, rtt, named, holds } => Self::Answered {
+                by: node(by),
                 at_ms: millis(*at),
                 rtt_ms: millis(*rtt),
-                named: named.iter().map(Node::from).collect(),
+                named: named.iter().map(node).collect(),
                 holds: *holds,
             },
-            mainline::Step::Refused { by, at } => Self::Refused { by: *by, at_ms: millis(*at) },
+            search::Step::Refused { by, at } => Self::Refused { by: *by, at_ms: millis(*at) },
         }
     }
-}
 
-impl TryFrom<Step> for mainline::Step {
-    type Error = Misread;
-
-    fn try_from(step: Step) -> Result<Self, Misread> {
-        Ok(match step {
-            Step::Asked { to, at_ms } => Self::Asked { to, at: from_millis(at_ms) },
-            Step::Answered { by, at_ms, rtt_ms, named, holds } => Self::Answered {
-                by: (&by).try_into()?,
+    /// The step on a network that reads ids like this.
+    ///
+    /// # Errors
+    /// An id that is none there.
+    pub fn read(self, key: fn(&str) -> Result<Key, Misread>) -> Result<search::Step, Misread> {
+        let contact = |node: Node| Ok(NodeContact { id: key(&node.id)?, address: node.address });
+        Ok(match self {
+            Self::Asked { to, at_ms } => search::Step::Asked { to, at: from_millis(at_ms) },
+            Self::Answered { by, at_ms, rtt_ms, named, holds } => search::Step::Answered {
+                by: contact(by)?,
                 at: from_millis(at_ms),
                 rtt: from_millis(rtt_ms),
-                named: nodes(&named)?,
+                named: named.into_iter().map(contact).collect::<Result<_, _>>()?,
                 holds,
             },
-            Step::Refused { by, at_ms } => Self::Refused { by, at: from_millis(at_ms) },
+            Self::Refused { by, at_ms } => search::Step::Refused { by, at: from_millis(at_ms) },
         })
     }
 }

@@ -8,7 +8,7 @@ use kademlia::{Contact, Moment, OperationId};
 use super::operation::{Operation, Work};
 use super::walk::Next;
 use super::{Job, Node};
-use crate::command::{Command, Event, Failure, Outcome, Progress};
+use crate::command::{Command, Event, Failure, Outcome, Progress, Step};
 use crate::contact::{Endpoint, Peer};
 use crate::region::MIN_HOLDERS;
 use crate::store::Store;
@@ -93,6 +93,7 @@ impl<S: Store> Node<S> {
             let is_long = self.errands.get(&tag).is_some_and(|errand| errand.is_long);
             let extra = if is_long { LONG_TAKES } else { Duration::ZERO };
             operation.walk.ask(next, serves, self.slow_at(now, &next.contact) + extra);
+            self.trace(id, operation, || Step::Asked(next.contact.into()));
         } else {
             operation.walk.cannot_ask(next);
         }
@@ -111,6 +112,7 @@ impl<S: Store> Node<S> {
             operation.tags.push(tag);
             operation.asides += 1;
             operation.report.asked += 1;
+            self.trace(id, operation, || Step::Asked(to.into()));
         }
     }
 

@@ -10,7 +10,7 @@ use super::operation::{
 };
 use super::walk::Walk;
 use super::{Job, MAX_OPERATIONS, Node};
-use crate::command::{Command, Event, Failure, Outcome};
+use crate::command::{Command, Event, Failure, Outcome, Progress, Step};
 use crate::contact::{Endpoint, Peer};
 use crate::region::MIN_HOLDERS;
 use crate::store::Store;
@@ -32,17 +32,21 @@ impl<S: Store> Node<S> {
                 let seconds = i64::try_from(now.as_micros() / 1_000_000).unwrap_or(i64::MAX);
                 self.clock = i64::try_from(unix).unwrap_or(i64::MAX).saturating_sub(seconds);
             }
-            command => self.begin_operation(now, id, command),
+            Command::Trace { target, quest } => {
+                self.begin_operation(now, id, quest.command(target), true);
+            }
+            command => self.begin_operation(now, id, command, false),
         }
         id
     }
 
-    fn begin_operation(&mut self, now: Moment, id: OperationId, command: Command) {
+    fn begin_operation(&mut self, now: Moment, id: OperationId, command: Command, is_traced: bool) {
         let span = deadline(&command);
         let (target, paths) = target(&command).unwrap_or((Key::ZERO, 1));
         let walk = Walk::new(target, self.census.radius(), paths);
         let work = work(&command, now);
         let mut operation = Operation::new(command, now, span, walk, work);
+        operation.is_traced = is_traced;
         let failure = if self.operations.len() >= MAX_OPERATIONS {
             Some(Failure::TooManyOperations { limit: MAX_OPERATIONS })
         } else {
@@ -98,7 +102,7 @@ impl<S: Store> Node<S> {
             }
             _ => {}
         }
-        if self.look_at_home(now, id, operation) {
+        if !operation.is_traced && self.look_at_home(now, id, operation) {
             return true;
         }
         if self.known.len() == 0 && self.overlay.has_anybody() {
@@ -224,6 +228,18 @@ impl<S: Store> Node<S> {
         }
     }
 
+    /// Tells the owner of a traced search what happened.
+    pub(super) fn trace(
+        &mut self,
+        id: OperationId,
+        operation: &Operation,
+        step: impl FnOnce() -> Step,
+    ) {
+        if operation.is_traced {
+            self.events.push_back(Event::Progress(id, Progress::Step(step())));
+        }
+    }
+
     pub(super) fn take_operation(&mut self, id: OperationId) -> Option<Operation> {
         let operation = self.operations.remove(&id)?;
         self.due.remove(&(operation.due, id));
@@ -293,6 +309,9 @@ fn work(command: &Command, now: Moment) -> Work {
             renew_at: now,
             told: 0,
         }),
-        Command::FindNode(_) | Command::Cancel(_) | Command::SetClock(_) => Work::Find,
+        Command::FindNode(_)
+        | Command::Trace { .. }
+        | Command::Cancel(_)
+        | Command::SetClock(_) => Work::Find,
     }
 }

@@ -1,12 +1,14 @@
 //! What answers to our requests bring: first to the tables, then to whatever they were asked for.
 
+use std::time::Duration;
+
 use kademlia::overlay::Purpose;
 use kademlia::requests::TransactionId;
 use kademlia::{Contact, Moment, OperationId};
 
 use super::operation::{Operation, Work};
 use super::{Errand, Job, Node};
-use crate::command::{Failure, Outcome, Refusal};
+use crate::command::{Failure, Outcome, Refusal, Step};
 use crate::contact::{Endpoint, Peer};
 use crate::store::Store;
 use crate::wire::{Answer, RefusalReply};
@@ -59,6 +61,7 @@ impl<S: Store> Node<S> {
         match errand.job {
             Job::Step(id) => {
                 let Some(mut operation) = self.take_operation(id) else { return };
+                self.trace(id, &operation, || answered(from, heard.rtt, named.clone(), answer));
                 let pace = |contact: &Contact<Endpoint>| self.pace(contact);
                 let hop = operation.walk.answered(&contact, named, pace);
                 self.took(now, id, operation, &contact, (answer, hop.unwrap_or(1)));
@@ -67,6 +70,7 @@ impl<S: Store> Node<S> {
                 let Some(mut operation) = self.take_operation(id) else { return };
                 operation.asides = operation.asides.saturating_sub(1);
                 operation.report.answered += 1;
+                self.trace(id, &operation, || answered(from, heard.rtt, named, answer));
                 self.took(now, id, operation, &contact, (answer, 1));
             }
             Job::Ping(id) => {
@@ -151,6 +155,7 @@ impl<S: Store> Node<S> {
             Job::Step(id) => {
                 let Some(mut operation) = self.take_operation(id) else { return };
                 operation.walk.answered(&contact, [], |_| 0);
+                self.trace(id, &operation, || Step::Refused(from));
                 if let Work::Put(put) = &mut operation.work {
                     put.acknowledgements.refused.push((from, reply.refusal));
                 }
@@ -161,6 +166,7 @@ impl<S: Store> Node<S> {
                 let Some(mut operation) = self.take_operation(id) else { return };
                 operation.asides = operation.asides.saturating_sub(1);
                 operation.report.answered += 1;
+                self.trace(id, &operation, || Step::Refused(from));
                 if let Work::Put(put) = &mut operation.work {
                     put.acknowledgements.refused.push((from, reply.refusal));
                 }
@@ -223,6 +229,16 @@ impl<S: Store> Node<S> {
             Job::Lost | Job::Probe | Job::Nothing => {}
         }
     }
+}
+
+/// An answer, as the owner of a traced search is told it.
+fn answered(
+    by: Peer,
+    rtt: Duration,
+    named: impl Iterator<Item = Contact<Endpoint>>,
+    answer: &Answer<'_>,
+) -> Step {
+    Step::Answered { by, rtt, named: named.map(Peer::from).collect(), holds: answer.holds() }
 }
 
 /// Whether we knew whom we asked.

@@ -31,6 +31,8 @@ pub(super) struct Operation {
     pub(super) waits: bool,
     /// Whether it is the node's own: nobody is told.
     pub(super) is_own: bool,
+    /// Whether its owner is told each step.
+    pub(super) is_traced: bool,
 }
 
 /// What it is about, and what it has found.
@@ -133,6 +135,7 @@ impl Operation {
             tags: Vec::new(),
             waits: false,
             is_own: false,
+            is_traced: false,
         }
     }
 
@@ -172,9 +175,11 @@ pub(super) fn target(command: &Command) -> Option<(Key, u8)> {
             Some((*key, options.paths))
         }
         Command::ListTopic { topic, options, .. } => Some((*topic, options.paths)),
-        Command::Bootstrap(_) | Command::Ping(_) | Command::Cancel(_) | Command::SetClock(_) => {
-            None
-        }
+        Command::Bootstrap(_)
+        | Command::Ping(_)
+        | Command::Trace { .. }
+        | Command::Cancel(_)
+        | Command::SetClock(_) => None,
     }
 }
 
@@ -191,6 +196,7 @@ pub(super) fn deadline(command: &Command) -> Duration {
         Command::Bootstrap(_)
         | Command::Ping(_)
         | Command::FindNode(_)
+        | Command::Trace { .. }
         | Command::Cancel(_)
         | Command::SetClock(_) => Duration::from_secs(15),
     }

@@ -15,5 +15,6 @@
 mod network;
 mod random;
 mod reach;
+mod trace;
 mod vectors;
 mod world;
