@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kademlia::protocol::{Input, Transport, step};
 use kademlia::{Key, Moment, Protocol, Transmit};
-use poly::command::{Command, Event, GetOptions, PutOptions};
+use poly::command::{Command, Event, GetOptions, PutOptions, Quest};
 use poly::value::{BlobRef, Kind, SigningKey, Value, blob_key, topic_key};
 use poly::wire::{
     Answer, Ask, Carried, Contacts, MAX_BULK_BYTES, Message, Purpose, Range, RefusalReply, Request,
@@ -329,9 +329,14 @@ fn mutate(script: &mut Script<'_>, message: &mut [u8]) {
     }
 }
 
+fn quest(script: &mut Script<'_>) -> Quest {
+    let all = [Quest::Nodes, Quest::Blob, Quest::Record, Quest::Topic];
+    all.get(usize::from(script.byte() % 4)).copied().unwrap_or(Quest::Nodes)
+}
+
 fn command(script: &mut Script<'_>) -> Command {
     let options = GetOptions::default();
-    match script.byte() % 11 {
+    match script.byte() % 12 {
         0 => Command::Bootstrap(vec![peer(script), Peer::unproven(peer(script).address)]),
         1 => Command::Ping(peer(script)),
         2 => Command::FindNode(key(script)),
@@ -342,6 +347,7 @@ fn command(script: &mut Script<'_>) -> Command {
         7 => Command::GetRecord { key: key(script), options },
         8 => Command::ListTopic { topic: key(script), limit: 9, options },
         9 => Command::Watch { key: key(script), kind: kind(script) },
+        10 => Command::Trace { target: key(script), quest: quest(script) },
         _ => Command::SetClock(CLOCK + script.number() % 100_000),
     }
 }
