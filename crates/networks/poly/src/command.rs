@@ -295,7 +295,11 @@ pub enum Failure {
         seq: u64,
     },
     /// Most holders take the value for expired, or for too long-lived, and their clocks agree.
-    #[error("holders' clocks are {ahead_s} s ahead of ours: set the clock")]
+    #[error(
+        "holders' clocks are {} s {} ours: set the clock",
+        .ahead_s.unsigned_abs(),
+        if *.ahead_s < 0 { "behind" } else { "ahead of" }
+    )]
     ClockSkew {
         /// The median by which they are ahead; negative: behind.
         ahead_s: i64,

@@ -346,7 +346,7 @@ impl Builder {
                 opened.map_err(|_| SpawnError::RuntimeEnds)??
             }
         };
-        let (known, keeps) = (kept.contacts.len(), kept.disk.is_some());
+        let known = kept.contacts.len();
         let Kept { identity, contacts, disk, values } = kept;
         let machine = self.machine((&identity, &contacts, values), &listen, clock, &seed);
         let id = machine.id();
@@ -367,11 +367,10 @@ impl Builder {
         let (join, joined) = watch::channel(known > 0 || self.bootstrap.is_empty());
         let caller = Caller::new(handle.clone(), joined);
         let joining = bootstrap::keep_joined(caller.clone(), self.bootstrap, join);
-        let mut helpers = vec![tokio::spawn(joining).abort_handle()];
-        if keeps {
-            helpers
-                .push(tokio::spawn(keep_contacts(handle, || Request::KeepContacts)).abort_handle());
-        }
+        // Without a disk, too: it also tells the node of a clock that was set.
+        let keeping = keep_contacts(handle, || Request::KeepContacts);
+        let mut helpers =
+            vec![tokio::spawn(joining).abort_handle(), tokio::spawn(keeping).abort_handle()];
         let called = Called::new(&network, self.shared_key);
         let (closing, closes) = watch::channel(false);
         let lan = self.local_discovery.then(|| Lan::new(&called, &listen, derived(&seed, "lan")));

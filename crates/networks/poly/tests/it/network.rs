@@ -543,6 +543,8 @@ fn a_skewed_clock_is_named() {
     let (outcome, _) = world.perform(places[0], Command::put_record(record, None));
     let Outcome::Failed(Failure::ClockSkew { ahead_s }) = outcome else { panic!("{outcome:?}") };
     assert!((3590..=3610).contains(&ahead_s), "{ahead_s}");
+    let behind = Failure::ClockSkew { ahead_s: -7200 }.to_string();
+    assert_eq!(behind, "holders' clocks are 7200 s behind ours: set the clock");
     // A blob tells how long it has to live, whatever the clock says.
     put_blob(&mut world, places[0], b"blob");
 }
