@@ -369,7 +369,7 @@ impl Builder {
         let joining = bootstrap::keep_joined(caller.clone(), self.bootstrap, join);
         // Without a disk, too: it also tells the node of a clock that was set.
         let keeping = keep_contacts(handle, || Request::KeepContacts);
-        let mut helpers =
+        let helpers =
             vec![tokio::spawn(joining).abort_handle(), tokio::spawn(keeping).abort_handle()];
         let called = Called::new(&network, self.shared_key);
         let (closing, closes) = watch::channel(false);
