@@ -21,6 +21,7 @@ pub use ::poly::command::{
 pub use ::poly::contact::Peer;
 pub use ::poly::node::Reachability;
 pub use ::poly::value;
+use ::poly::wire::Ask;
 
 use crate::Operation;
 use crate::error::StatusError;
@@ -194,6 +195,8 @@ pub struct PolyStatus {
     pub sessions: usize,
     /// Requests received.
     pub requests: u64,
+    /// The same by what they ask for.
+    pub queries: Vec<Tally>,
     /// Requests answered.
     pub answers: u64,
     /// Requests refused.
@@ -233,6 +236,15 @@ pub fn reason_of(number: usize) -> Option<&'static str> {
         "storage",
     ];
     REASONS.get(number.checked_sub(1)?).copied()
+}
+
+/// The word for what a request asks for, by its number on the wire; it stays as it is.
+pub fn query_of(number: usize) -> Option<&'static str> {
+    const QUERIES: [&str; Ask::NUMBERS] = [
+        "unknown", "ping", "find", "get", "put", "watch", "push", "compare", "fetch", "give",
+        "probe", "call", "hail",
+    ];
+    QUERIES.get(number).copied()
 }
 
 /// What became of a put.

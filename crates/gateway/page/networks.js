@@ -72,7 +72,7 @@ export const NETWORKS = {
     stored: ({ poly }) => poly.values,
     outcomes: ({ poly }) => poly.outcomes,
     held: (list) => list.map(({ key, kind }) => ({ key, many: kind === "entry", what: kind })),
-    asked: ({ poly }) => ({ answered: poly.answers, refused: poly.refused, repaired: poly.repaired }),
+    asked: ({ poly }) => poly.queries,
     refusals: (status) => [
       ...Object.entries(status.poly.refusals).map(([name, count]) => [count, "Request refused", REASONS[name] ?? name]),
       [status.poly.forged, "Value thrown away", "its hash or signature is wrong"],

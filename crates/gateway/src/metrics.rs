@@ -165,6 +165,10 @@ fn poly(page: &mut Page, status: &PolyStatus) {
         page.head(name, "counter", help);
         page.value(name, &[network], value);
     }
+    let methods = status.queries.iter().map(|tally| (&*tally.name, tally.count));
+    let methods: Vec<_> = methods.collect();
+    let help = "Queries taken in, by method.";
+    page.counters("queries_total", help, &[network], "method", &methods);
     let reasons = status.refusals.iter().map(|tally| (&*tally.name, tally.count));
     let reasons: Vec<_> = reasons.collect();
     let help = "Queries refused with an error or left unanswered, by why.";

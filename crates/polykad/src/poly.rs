@@ -205,10 +205,11 @@ fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
         operations: node.operations,
         watchers: node.watchers,
         sessions: secure.sessions(),
-        requests: node.counters.requests,
+        requests: node.counters.requests.iter().sum(),
+        queries: tallies(&node.counters.requests, client::poly::query_of),
         answers: node.counters.answers,
         refused: node.counters.refused.iter().sum(),
-        refusals: refusals(&node.counters.refused),
+        refusals: tallies(&node.counters.refused, client::poly::reason_of),
         asked: node.counters.asked,
         heard: node.counters.heard,
         unsolicited: node.counters.unsolicited,
@@ -218,12 +219,12 @@ fn poly_status(node: &poly::node::Status, secure: &Machine) -> PolyStatus {
     }
 }
 
-/// Requests refused by why, in the words of the API.
-fn refusals(counts: &[u64]) -> Vec<Tally> {
-    let reasons = (0..).zip(counts).filter_map(|(number, count)| {
-        Some(Tally { name: client::poly::reason_of(number)?.into(), count: *count })
-    });
-    reasons.collect()
+/// Counts by number in the words of the API.
+fn tallies(counts: &[u64], word: fn(usize) -> Option<&'static str>) -> Vec<Tally> {
+    let named = (0..)
+        .zip(counts)
+        .filter_map(|(number, count)| Some(Tally { name: word(number)?.into(), count: *count }));
+    named.collect()
 }
 
 /// The contacts of the routing table.

@@ -147,8 +147,8 @@ pub struct Status {
 /// What passed through a node. Counts run from its start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
-    /// Requests received.
-    pub requests: u64,
+    /// Requests received, by [`Ask::number`]; 0 of those that no such node knows.
+    pub requests: [u64; Ask::NUMBERS],
     /// Requests answered.
     pub answers: u64,
     /// Requests refused, by the number of the reason; see [`Refusal::number`].
@@ -171,6 +171,14 @@ pub struct Counters {
     pub given: u64,
     /// Stale or missing replicas mended after a get.
     pub mended: u64,
+}
+
+impl Counters {
+    fn requested(&mut self, number: usize) {
+        if let Some(count) = self.requests.get_mut(number) {
+            *count += 1;
+        }
+    }
 }
 
 /// A node.
@@ -559,7 +567,7 @@ impl<S: Store> Protocol for Node<S> {
             Ok(Message::Answer(answer)) => self.heard(now, from, &answer),
             Ok(Message::Refusal(reply)) => self.heard_refusal(now, from, reply),
             Err(Malformed::UnknownRequest { transaction }) => {
-                self.counters.requests += 1;
+                self.counters.requested(0);
                 self.refuse(from, transaction, Refusal::Unknown);
             }
             Err(_) => self.counters.malformed += 1,

@@ -212,6 +212,16 @@ pub enum Ask<'a> {
     Hail,
 }
 
+impl Ask<'_> {
+    /// One more than the highest [`Ask::number`].
+    pub const NUMBERS: usize = kind::HAIL as usize + 1;
+
+    /// Its number on the wire, from 1; what counters count by.
+    pub fn number(&self) -> usize {
+        self.code().into()
+    }
+}
+
 /// What for something is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Purpose {

@@ -67,6 +67,8 @@ pub struct Poly {
     pub sessions: usize,
     /// Requests received.
     pub requests: u64,
+    /// The same by what they ask for.
+    pub queries: BTreeMap<String, u64>,
     /// Requests answered.
     pub answers: u64,
     /// Requests refused.
@@ -254,6 +256,7 @@ impl From<&PolyStatus> for Poly {
             watchers: poly.watchers,
             sessions: poly.sessions,
             requests: poly.requests,
+            queries: tallies(&poly.queries),
             answers: poly.answers,
             refused: poly.refused,
             refusals: tallies(&poly.refusals),
@@ -285,6 +288,7 @@ impl TryFrom<Poly> for PolyStatus {
             watchers: poly.watchers,
             sessions: poly.sessions,
             requests: poly.requests,
+            queries: from_tallies(poly.queries),
             answers: poly.answers,
             refused: poly.refused,
             refusals: from_tallies(poly.refusals),

@@ -34,7 +34,7 @@ const MAX_TOLD: usize = 512;
 impl<S: Store> Node<S> {
     /// Answers a request, or refuses it.
     pub(super) fn answer(&mut self, now: Moment, from: Peer, request: &Request<'_>) {
-        self.counters.requests += 1;
+        self.counters.requested(request.ask.number());
         let host = from.address.ip();
         let transaction = request.transaction;
         if !from.address.is_local() && !self.limiter.allow(now, host, cost(&request.ask)) {

@@ -61,7 +61,7 @@ impl Request<'_> {
 }
 
 impl Ask<'_> {
-    const fn code(&self) -> u8 {
+    pub(super) const fn code(&self) -> u8 {
         match self {
             Self::Ping => kind::PING,
             Self::Find { .. } => kind::FIND,
