@@ -260,9 +260,8 @@ impl<A: Address> Overlay<A> {
     /// Makes this the overlay of a node that has been up for long, with this table; its next round
     /// of refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady
     /// state.
-    pub fn settle(&mut self, members: impl IntoIterator<Item = Member<A>>, refresh_at: Moment) {
-        let members: Vec<_> = members.into_iter().collect();
-        self.table.seat(&members);
+    pub fn settle(&mut self, members: impl AsRef<[Member<A>]>, refresh_at: Moment) {
+        self.table.seat(members.as_ref());
         let first_check = self.table.next_check(&[]);
         self.upkeep.check_at = first_check.map_or(refresh_at, |(due, _)| due);
         self.upkeep.refresh_at = Some(refresh_at);

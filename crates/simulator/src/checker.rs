@@ -5,6 +5,7 @@
 
 mod answered;
 mod bounds;
+mod buckets;
 mod found;
 mod invariants;
 mod own_mail;
@@ -97,6 +98,7 @@ impl<N: Network + 'static> Checkers<N> {
             Box::new(timers::Timers::default()),
             Box::new(invariants::Invariants),
             Box::new(bounds::Bounds),
+            Box::new(buckets::Buckets),
         ];
         if joined {
             all.push(Box::new(answered::Answered::default()));

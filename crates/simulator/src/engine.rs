@@ -125,9 +125,13 @@ pub struct Engine<P: Protocol, B> {
     now: Moment,
     queue: Queue<What>,
     hosts: Vec<Host<P>>,
+    /// Places where nobody is.
+    absent: usize,
     births: B,
     net: Net,
     outlet: Outlet<P>,
+    /// The message that is being handled.
+    inbox: Vec<u8>,
     agenda: Agenda,
     /// Places of nodes awake as they were born, in the order they woke up.
     unchanged: VecDeque<Place>,
@@ -167,6 +171,16 @@ enum State {
     Changed,
 }
 
+impl<P> Host<P> {
+    /// Takes the node away, and counts its place among the `absent`.
+    fn leave(&mut self, absent: &mut usize) -> Option<Box<P>> {
+        *absent += usize::from(self.state != State::Absent);
+        self.wake = NEVER;
+        self.state = State::Absent;
+        self.node.take()
+    }
+}
+
 /// Takes what a node sends and tells in one step.
 struct Outlet<P: Protocol> {
     buffer: Vec<u8>,
@@ -181,7 +195,7 @@ impl<P: Protocol> Transport<P> for Outlet<P> {
     }
 
     fn transmit(&mut self, transmit: Transmit<P::Peer>) {
-        let number = self.slab.store(&mut self.buffer);
+        let number = self.slab.store(&self.buffer);
         self.sent.push((transmit, number));
     }
 
@@ -201,6 +215,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
             now: settings.start,
             queue: Queue::default(),
             hosts: Vec::new(),
+            absent: 0,
             births,
             net,
             outlet: Outlet {
@@ -209,6 +224,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
                 sent: Vec::new(),
                 events: Vec::new(),
             },
+            inbox: Vec::new(),
             agenda: Vec::new(),
             unchanged: VecDeque::new(),
             controls: 0,
@@ -282,8 +298,14 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         }
     }
 
+    /// How many nodes are there, awake or asleep.
+    pub const fn present(&self) -> usize {
+        self.hosts.len() - self.absent
+    }
+
     /// Adds an empty place.
     pub fn add_absent(&mut self) -> Place {
+        self.absent += 1;
         self.hosts.push(Host { node: None, wake: NEVER, due: 0, caused: 0, state: State::Absent });
         u32::try_from(self.hosts.len() - 1).unwrap_or(u32::MAX)
     }
@@ -292,6 +314,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     pub fn settle(&mut self, place: Place, node: P) {
         let due = node.next_timeout();
         if let Some(host) = self.hosts.get_mut(place as usize) {
+            self.absent -= usize::from(host.state == State::Absent);
             host.node = Some(Box::new(node));
             host.state = State::Changed;
             host.due = due.map_or(NEVER, Moment::as_micros);
@@ -304,18 +327,13 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     /// Takes a node away, as it is. `None`: nobody was there.
     pub fn remove(&mut self, place: Place) -> Option<P> {
         self.wake_up(place);
-        let host = self.hosts.get_mut(place as usize)?;
-        host.wake = NEVER;
-        host.state = State::Absent;
-        host.node.take().map(|node| *node)
+        self.hosts.get_mut(place as usize)?.leave(&mut self.absent).map(|node| *node)
     }
 
     /// Takes a node away without a look at it.
     pub fn kill(&mut self, place: Place) {
         if let Some(host) = self.hosts.get_mut(place as usize) {
-            host.wake = NEVER;
-            host.state = State::Absent;
-            host.node = None;
+            host.leave(&mut self.absent);
         }
     }
 
@@ -449,7 +467,8 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     }
 
     fn deliver(&mut self, from: Place, to: Place, buffer: u32, observer: &mut impl Observer<P, B>) {
-        let message = self.outlet.slab.take(buffer);
+        let mut message = core::mem::take(&mut self.inbox);
+        self.outlet.slab.take(buffer, &mut message);
         self.wake_up(to);
         if self.node(to).is_some() {
             self.work.delivered += 1;
@@ -460,7 +479,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
             self.work.lost += 1;
             observer.lost(self.now, from, to, Fate::Absent);
         }
-        self.outlet.slab.free(buffer, message);
+        self.inbox = message;
     }
 
     fn wake(&mut self, place: Place, at: u64, observer: &mut impl Observer<P, B>) {
@@ -553,7 +572,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         let bytes = message.len();
         let Some(to) = to else {
             self.work.lost += 1;
-            self.discard(buffer);
+            self.outlet.slab.free(buffer);
             return;
         };
         let packet = Packet { from, to, bytes, way: transmit.way, sequence };
@@ -568,7 +587,7 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
             Err(fate) => {
                 self.work.lost += 1;
                 observer.lost(self.now, from, to, fate);
-                self.discard(buffer);
+                self.outlet.slab.free(buffer);
             }
         }
     }
@@ -576,11 +595,6 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
     fn queue_message(&mut self, at: Moment, sequence: u64, from: Place, to: Place, buffer: u32) {
         let what = What::Message { from, to, buffer };
         self.queue.push(Timed { at: at.as_micros(), sequence, what });
-    }
-
-    fn discard(&mut self, buffer: u32) {
-        let message = self.outlet.slab.take(buffer);
-        self.outlet.slab.free(buffer, message);
     }
 
     fn next_sequence(&mut self, place: Place) -> u64 {

@@ -24,14 +24,12 @@ pub type Id = [u8; ID_BYTES];
 #[derive(Clone, Debug)]
 pub struct Ids {
     seed: u64,
-    /// By place: those of the beginning in order, then later ones.
-    sorted: Vec<Id>,
+    /// By place: those of the beginning in the order of their ids, then later ones.
+    seats: Vec<Seat>,
     /// How many were there from the beginning.
     base: usize,
     /// For each prefix of [`INDEX_BITS`], the first place whose id is not below it.
     index: Vec<u32>,
-    /// The number of each place's host; addresses follow from it.
-    hosts: Vec<u32>,
     /// The place of each host.
     places: Vec<Place>,
     /// Nodes with addresses of their own.
@@ -39,8 +37,20 @@ pub struct Ids {
     elsewhere_of: BTreeMap<Place, SocketAddrV4>,
     /// A bit for each place of the beginning where nobody was.
     absent: Vec<u64>,
+    /// A bit for each place of the beginning whose node nobody knows; empty: all are known.
+    unlisted: Vec<u64>,
     /// Probability that one who was not there is drawn into a table all the same.
     stale: f64,
+}
+
+/// Who lives at a place. A birth reads hundreds of them here and there: none lies on two cache
+/// lines.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+struct Seat {
+    id: Id,
+    /// The number of its host, from which its address follows; [`NO_HOST`]: it lives elsewhere.
+    host: u32,
 }
 
 const INDEX_BITS: u32 = 16;
@@ -72,26 +82,26 @@ mod about {
 impl Ids {
     /// `count` nodes. `id` makes the id of the node at an address from a stream of its own.
     pub fn new(seed: u64, count: u32, mut id: impl FnMut(SocketAddrV4, &mut Draw) -> Id) -> Self {
-        let mut nodes: Vec<(Id, u32)> = (0..count)
+        let mut seats: Vec<Seat> = (0..count)
             .map(|host| {
-                (id(host_address(host), &mut Draw::new(seed, about::ID, host.into())), host)
+                let id = id(host_address(host), &mut Draw::new(seed, about::ID, host.into()));
+                Seat { id, host }
             })
             .collect();
-        nodes.sort_unstable();
-        let mut places = vec![0; nodes.len()];
-        for (place, (_, host)) in (0..).zip(&nodes) {
-            if let Some(entry) = places.get_mut(*host as usize) {
+        seats.sort_unstable_by_key(|seat| (seat.id, seat.host));
+        let mut places = vec![0; seats.len()];
+        for (place, seat) in (0..).zip(&seats) {
+            if let Some(entry) = places.get_mut(seat.host as usize) {
                 *entry = place;
             }
         }
-        let (sorted, hosts): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
         let mut ids = Self {
             seed,
-            base: sorted.len(),
+            base: seats.len(),
             index: Vec::new(),
-            absent: vec![0; sorted.len().div_ceil(64)],
-            sorted,
-            hosts,
+            absent: vec![0; seats.len().div_ceil(64)],
+            unlisted: Vec::new(),
+            seats,
             places,
             elsewhere: BTreeMap::new(),
             elsewhere_of: BTreeMap::new(),
@@ -103,8 +113,8 @@ impl Ids {
 
     fn build_index(&mut self) {
         let mut index = vec![0; (1 << INDEX_BITS) + 1];
-        for id in &self.sorted {
-            if let Some(count) = index.get_mut(prefix(id) as usize + 1) {
+        for seat in &self.seats {
+            if let Some(count) = index.get_mut(prefix(&seat.id) as usize + 1) {
                 *count += 1;
             }
         }
@@ -121,10 +131,8 @@ impl Ids {
     pub fn set_absent(&mut self, share: f64, stale: f64) {
         let base = u32::try_from(self.base).unwrap_or(u32::MAX);
         for place in 0..base {
-            if unit(mix3(self.seed, about::ABSENT, place.into())) < share
-                && let Some(word) = self.absent.get_mut(place as usize / 64)
-            {
-                *word |= 1 << (place % 64);
+            if unit(mix3(self.seed, about::ABSENT, place.into())) < share {
+                mark(&mut self.absent, place);
             }
         }
         // Of what is drawn, absent·p is stale and 1 − absent is not.
@@ -132,28 +140,33 @@ impl Ids {
         self.stale = if share > 0.0 { (odds / share).min(1.0) } else { 0.0 };
     }
 
+    /// Marks nodes that are there but in nobody's table: who cannot be asked, nobody knows for long.
+    pub fn set_unlisted(&mut self, is_unlisted: impl Fn(Place) -> bool) {
+        let mut unlisted = vec![0; self.base.div_ceil(64)];
+        let places = 0..u32::try_from(self.base).unwrap_or(u32::MAX);
+        places.filter(|place| is_unlisted(*place)).for_each(|place| mark(&mut unlisted, place));
+        self.unlisted = if unlisted.iter().any(|word| *word != 0) { unlisted } else { Vec::new() };
+    }
+
     /// Whether the node was there at the beginning.
     pub fn was_present(&self, place: Place) -> bool {
-        let word = self.absent.get(place as usize / 64).copied().unwrap_or(0);
-        word >> (place % 64) & 1 == 0
+        !is_marked(&self.absent, place)
     }
 
     /// Adds a node on a host of its own; `id` makes its id.
     pub fn add(&mut self, id: impl FnOnce(SocketAddrV4, &mut Draw) -> Id) -> Place {
         let host = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        let place = u32::try_from(self.sorted.len()).unwrap_or(u32::MAX);
+        let place = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         let mut draw = Draw::new(self.seed, about::ID, host.into());
-        self.sorted.push(id(host_address(host), &mut draw));
-        self.hosts.push(host);
+        self.seats.push(Seat { id: id(host_address(host), &mut draw), host });
         self.places.push(place);
         place
     }
 
     /// Adds a node at a chosen address outside of the range that others live in.
     pub fn add_at(&mut self, address: SocketAddrV4, id: Id) -> Place {
-        let place = u32::try_from(self.sorted.len()).unwrap_or(u32::MAX);
-        self.sorted.push(id);
-        self.hosts.push(NO_HOST);
+        let place = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        self.seats.push(Seat { id, host: NO_HOST });
         self.elsewhere.insert(address, place);
         self.elsewhere_of.insert(place, address);
         place
@@ -161,12 +174,12 @@ impl Ids {
 
     /// How many nodes there are.
     pub const fn len(&self) -> usize {
-        self.sorted.len()
+        self.seats.len()
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.seats.is_empty()
     }
 
     /// How many were there, or could have been, from the beginning.
@@ -176,7 +189,7 @@ impl Ids {
 
     /// The id of a node.
     pub fn id(&self, place: Place) -> Id {
-        self.sorted.get(place as usize).copied().unwrap_or_default()
+        self.seats.get(place as usize).map(|seat| seat.id).unwrap_or_default()
     }
 
     /// The id of a node as a key.
@@ -186,27 +199,24 @@ impl Ids {
 
     /// The address of a node.
     pub fn address(&self, place: Place) -> SocketAddrV4 {
-        match self.hosts.get(place as usize) {
-            Some(host) if *host != NO_HOST => host_address(*host),
+        match self.seats.get(place as usize) {
+            Some(seat) if seat.host != NO_HOST => host_address(seat.host),
             _ => self.elsewhere_of.get(&place).copied().unwrap_or(NOWHERE),
         }
     }
 
     /// Asks for what the id and the address of a node are made of.
     pub fn prefetch(&self, place: Place) {
-        if let (Some(host), Some(id)) =
-            (self.hosts.get(place as usize), self.sorted.get(place as usize))
-        {
-            fetch(host);
-            fetch(id);
+        if let Some(seat) = self.seats.get(place as usize) {
+            fetch(seat);
         }
     }
 
     /// Asks for what tells the node from its address, once what [`Ids::prefetch`] asked for has
     /// come.
     pub fn prefetch_way_back(&self, place: Place) {
-        let host = self.hosts.get(place as usize).filter(|host| **host != NO_HOST);
-        if let Some(place) = host.and_then(|host| self.places.get(*host as usize)) {
+        let seat = self.seats.get(place as usize);
+        if let Some(place) = seat.and_then(|seat| self.places.get(seat.host as usize)) {
             fetch(place);
         }
     }
@@ -311,7 +321,9 @@ impl Ids {
     /// Whether a node may know another: it is there, or its entry is stale.
     fn is_known(&self, place: Place, other: Place) -> bool {
         let pair = u64::from(place) << 32 | u64::from(other);
-        self.was_present(other) || unit(mix3(self.seed, about::ABSENT, pair)) < self.stale
+        let is_there =
+            self.was_present(other) || unit(mix3(self.seed, about::ABSENT, pair)) < self.stale;
+        is_there && !is_marked(&self.unlisted, other)
     }
 
     /// Splits the places that share `bit` bits with `id` by the next one.
@@ -321,8 +333,9 @@ impl Ids {
             let first = own | 1 << (INDEX_BITS - 1 - bit);
             self.index.get(first as usize).copied().unwrap_or(range.end)
         } else {
-            let ids = self.sorted.get(range.start as usize..range.end as usize).unwrap_or_default();
-            let zeros = ids.partition_point(|other| !bit_of(other, bit));
+            let places = range.start as usize..range.end as usize;
+            let seats = self.seats.get(places).unwrap_or_default();
+            let zeros = seats.partition_point(|other| !bit_of(&other.id, bit));
             range.start + u32::try_from(zeros).unwrap_or(0)
         };
         (range.start..middle, middle..range.end)
@@ -338,6 +351,18 @@ const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 pub fn host_address(host: u32) -> SocketAddrV4 {
     let offset = host.wrapping_mul(SPREAD) & ((1 << ADDRESS_BITS) - 1);
     SocketAddrV4::new(Ipv4Addr::from_bits(FIRST_ADDRESS + offset), PORT)
+}
+
+/// Sets the bit of a place.
+fn mark(words: &mut [u64], place: Place) {
+    if let Some(word) = words.get_mut(place as usize / 64) {
+        *word |= 1 << (place % 64);
+    }
+}
+
+/// Whether the bit of a place is set; those beyond the end are not.
+fn is_marked(words: &[u64], place: Place) -> bool {
+    words.get(place as usize / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
 }
 
 fn prefix(id: &Id) -> u32 {

@@ -4,6 +4,7 @@
 
 mod resident;
 
+use core::cell::RefCell;
 use core::net::{SocketAddr, SocketAddrV4};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,6 +50,15 @@ pub struct MainlineNetwork {
     /// What nodes have written to their disks.
     disks: BTreeMap<Place, Vec<Stored>>,
     adversaries: Adversaries,
+    /// Used again for each birth, so that what a node keeps lies together.
+    cradle: RefCell<Cradle>,
+}
+
+/// What a birth needs for a while.
+#[derive(Clone, Debug, Default)]
+struct Cradle {
+    others: Vec<Place>,
+    members: Vec<Member<SocketAddrV4>>,
 }
 
 /// Names of what is drawn.
@@ -79,6 +89,7 @@ impl MainlineNetwork {
             net,
             disks: BTreeMap::new(),
             adversaries: Adversaries::default(),
+            cradle: RefCell::default(),
         }
     }
 
@@ -104,12 +115,14 @@ impl MainlineNetwork {
         if settled {
             let table = self.settings.table;
             let size = table.bucket_size + table.spares;
-            let mut others = Vec::with_capacity(32 * size);
+            let Cradle { others, members } = &mut *self.cradle.borrow_mut();
+            others.clear();
+            members.clear();
             self.ids.table(place, size, |other| others.push(other));
-            for other in &others {
+            for other in &*others {
                 self.prefetch_place(*other);
             }
-            let members = others.iter().map(|other| self.member(place, *other));
+            members.extend(others.iter().map(|other| self.member(place, *other)));
             node.settle(members, self.refresh_at(place));
         }
         Resident::Honest(node)
@@ -120,7 +133,7 @@ impl MainlineNetwork {
             v4: true,
             v6: false,
             id_v4: Some(wire::Id::new(self.ids.id(place))),
-            read_only: self.settings.read_only || self.net.is_behind_nat(place),
+            read_only: self.settings.read_only || self.net.is_client(place),
             ..self.settings.clone()
         }
     }
@@ -382,6 +395,10 @@ impl Network for MainlineNetwork {
         let bytes = contacts * 100 + store.item_bytes + store.peer_bytes + (1 << 20);
         let (operations, in_flight) = (MAX_OPERATIONS, Overlay::<SocketAddrV4>::MAX_IN_FLIGHT);
         NodeStanding { contacts, values, operations, in_flight, bytes }
+    }
+
+    fn bucket_size(&self) -> Option<usize> {
+        Some(self.settings.table.bucket_size)
     }
 
     fn keepers(&self, target: &Id) -> Vec<Place> {

@@ -159,7 +159,12 @@ impl Net {
         way + u64::try_from(more.as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Whether a node can only be reached by those it has asked.
+    /// Whether a node knows that it can only be reached by those it has asked.
+    pub fn is_client(&self, place: Place) -> bool {
+        self.nats.as_ref().is_some_and(|nats| nats.is_client(place))
+    }
+
+    /// Whether a node can only be reached by those it has asked, and may know it or not.
     pub fn is_behind_nat(&self, place: Place) -> bool {
         self.nats.as_ref().is_some_and(|nats| nats.is_behind(place))
     }

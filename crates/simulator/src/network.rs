@@ -62,6 +62,11 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn standing(&self, node: &<Self as Network>::Node, now: Moment) -> NodeStanding;
     /// How it may stand at most.
     fn bounds(&self) -> NodeStanding;
+    /// How many contacts that share equally many bits with its owner a table may hold; `None`: it
+    /// has no buckets.
+    fn bucket_size(&self) -> Option<usize> {
+        None
+    }
     /// Who is to hold what is stored under `target` if all of the beginning are there; nobody where
     /// everybody keeps his own.
     fn keepers(&self, target: &Id) -> Vec<Place>;

@@ -106,7 +106,7 @@ impl PolyNetwork {
     }
 
     fn settings_of(&self, place: Place) -> Settings {
-        let client = self.net.is_behind_nat(place);
+        let client = self.net.is_client(place);
         Settings { id: self.ids.key(place), client, ..self.settings.clone() }
     }
 

@@ -223,8 +223,11 @@ pub struct Trouble {
     pub slow_by: Span,
     /// Share of pairs that cannot reach each other.
     pub unlinked: f64,
-    /// Share of nodes behind a NAT; they ask, and do not answer strangers.
+    /// Share of nodes behind a NAT that know it: clients, which ask and answer nobody.
     pub nat: f64,
+    /// Share of nodes behind a NAT that do not know it: they take part, and only those reach them
+    /// whom they have asked within two minutes.
+    pub restricted: f64,
     /// Bytes a second that a node can send; 0: no limit.
     pub up: u64,
     /// Bytes a second that a node can receive; 0: no limit.
@@ -455,7 +458,7 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// Instead of `seeds`.
     pub seeds: Option<u32>,
-    /// Instead of `nodes`.
+    /// Instead of `nodes`, and of a sweep of it.
     pub nodes: Option<u32>,
 }
 
@@ -482,7 +485,7 @@ impl ScenarioFile {
         apply(&mut scenario, &mut table, overrides);
         let points = points(path, text, &scenario, &table)?;
         for point in &points {
-            error::validate(path, text, folder, &point.scenario)?;
+            error::validate(path, text, folder, point)?;
         }
         Ok(Self { scenario, points, folder: folder.to_owned() })
     }
@@ -502,6 +505,11 @@ fn apply(scenario: &mut Scenario, table: &mut toml::Table, overrides: Overrides)
     if let Some(nodes) = overrides.nodes {
         scenario.nodes = nodes;
         table.insert("nodes".into(), i64::from(nodes).into());
+        // Whoever says how many there are does not want other numbers besides.
+        scenario.sweep.retain(|sweep| sweep.of != "nodes");
+        if let Some(toml::Value::Array(sweeps)) = table.get_mut("sweep") {
+            sweeps.retain(|sweep| sweep.get("of").and_then(toml::Value::as_str) != Some("nodes"));
+        }
     }
 }
 
@@ -513,13 +521,13 @@ fn points(
     table: &toml::Table,
 ) -> Result<Vec<Point>, ScenarioError> {
     let mut tables = vec![(String::new(), table.clone())];
-    for sweep in &scenario.sweep {
+    for (index, sweep) in scenario.sweep.iter().enumerate() {
         let mut next = Vec::new();
         for (label, table) in &tables {
             for value in &sweep.values {
                 let mut table = table.clone();
                 set(&mut table, &sweep.of, value.clone())
-                    .ok_or_else(|| error::no_such_path(path, text, &sweep.of))?;
+                    .ok_or_else(|| error::no_such_path(path, text, index, &sweep.of))?;
                 let comma = if label.is_empty() { "" } else { ", " };
                 next.push((format!("{label}{comma}{} = {value}", sweep.of), table));
             }
@@ -530,7 +538,8 @@ fn points(
         .into_iter()
         .map(|(label, table)| {
             let scenario = Scenario::deserialize(table).map_err(|error| {
-                error::invalid(path, text, "sweep", &format!("with {label}: {}", error.message()))
+                let spot = error::Spot { table: "sweep", index: 0, field: "values" };
+                error::invalid(path, text, spot, &format!("with {label}: {}", error.message()))
             })?;
             Ok(Point { label, scenario })
         })

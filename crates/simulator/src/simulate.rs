@@ -13,6 +13,7 @@ use crate::mainline::{Birth, EARLIEST_START, MainlineNetwork, Resident};
 use crate::net::{
     AccessSettings, Bursts, Latency, NatSettings, Net, NetSettings, Partition, latency,
 };
+use crate::network::Network;
 use crate::parallel;
 use crate::poly::PolyNetwork;
 use crate::random::mix2;
@@ -93,11 +94,11 @@ impl Shared {
     fn run(self, scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> RunReport {
         let (inputs, net) = self.inputs(scenario, seed);
         if scenario.network == Kind::Mainline {
-            let network = mainline_network(scenario, seed, inputs.start, net.clone());
+            let network = mainline_network(scenario, seed, inputs.start, &net);
             return Run::new(scenario, inputs, network, net).run(progress);
         }
         if scenario.network == Kind::Poly {
-            let network = poly_network(scenario, seed, inputs.start, net.clone());
+            let network = poly_network(scenario, seed, inputs.start, &net);
             return Run::new(scenario, inputs, network, net).run(progress);
         }
         let network = BaselineNetwork::new(scenario.network, seed, scenario.nodes);
@@ -107,11 +108,11 @@ impl Shared {
     fn explain(self, scenario: &Scenario, seed: u64, at: Duration) -> Vec<String> {
         let (inputs, net) = self.inputs(scenario, seed);
         if scenario.network == Kind::Mainline {
-            let network = mainline_network(scenario, seed, inputs.start, net.clone());
+            let network = mainline_network(scenario, seed, inputs.start, &net);
             return Run::new(scenario, inputs, network, net).explain(at);
         }
         if scenario.network == Kind::Poly {
-            let network = poly_network(scenario, seed, inputs.start, net.clone());
+            let network = poly_network(scenario, seed, inputs.start, &net);
             return Run::new(scenario, inputs, network, net).explain(at);
         }
         let network = BaselineNetwork::new(scenario.network, seed, scenario.nodes);
@@ -128,21 +129,23 @@ impl Shared {
 /// Names the network's share of a seed.
 const NET: u64 = 0x5e_01;
 
-fn mainline_network(scenario: &Scenario, seed: u64, start: Moment, net: Net) -> MainlineNetwork {
+fn mainline_network(scenario: &Scenario, seed: u64, start: Moment, net: &Net) -> MainlineNetwork {
     let population = &scenario.population;
     let birth = Birth { start, silence: population.silence.0 };
     let settings = node_settings(&scenario.node);
-    let mut network = MainlineNetwork::new(seed, scenario.nodes, settings, birth, net);
+    let mut network = MainlineNetwork::new(seed, scenario.nodes, settings, birth, net.clone());
     network.set_absent(absent(scenario, seed), population.stale);
+    network.ids_mut().set_unlisted(|place| net.is_behind_nat(place));
     network.add_adversaries(&scenario.adversary);
     network
 }
 
-fn poly_network(scenario: &Scenario, seed: u64, start: Moment, net: Net) -> PolyNetwork {
+fn poly_network(scenario: &Scenario, seed: u64, start: Moment, net: &Net) -> PolyNetwork {
     let population = &scenario.population;
     let birth = Birth { start, silence: population.silence.0 };
-    let mut network = PolyNetwork::new(seed, scenario.nodes, &scenario.node, birth, net);
+    let mut network = PolyNetwork::new(seed, scenario.nodes, &scenario.node, birth, net.clone());
     network.set_absent(absent(scenario, seed), population.stale);
+    network.ids_mut().set_unlisted(|place| net.is_behind_nat(place));
     network
 }
 
@@ -174,7 +177,6 @@ fn net_settings(scenario: &Scenario, folder: &Path) -> Result<NetSettings, Scena
         down: limit(trouble.down),
         queue: Duration::from_secs(1),
     });
-    let hole = Duration::from_mins(2);
     Ok(NetSettings {
         latency: latency(scenario, folder)?,
         jitter: scenario.latency.jitter,
@@ -188,7 +190,11 @@ fn net_settings(scenario: &Scenario, folder: &Path) -> Result<NetSettings, Scena
         slow_by: trouble.slow_by.0,
         unlinked: trouble.unlinked,
         access,
-        nat: (trouble.nat > 0.0).then_some(NatSettings { share: trouble.nat, hole }),
+        nat: (trouble.nat + trouble.restricted > 0.0).then_some(NatSettings {
+            clients: trouble.nat,
+            restricted: trouble.restricted,
+            hole: Duration::from_mins(2),
+        }),
         partitions: partitions
             .map(|happening| Partition {
                 from: start + happening.at.0,

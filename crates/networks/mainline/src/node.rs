@@ -335,11 +335,7 @@ impl Node {
     /// Makes this a node that has been up for long on IPv4, with this table; its next round of
     /// refreshing begins at `refresh_at`. For the simulator, whose networks are born in steady
     /// state.
-    pub fn settle(
-        &mut self,
-        members: impl IntoIterator<Item = Member<SocketAddrV4>>,
-        refresh_at: Moment,
-    ) {
+    pub fn settle(&mut self, members: &[Member<SocketAddrV4>], refresh_at: Moment) {
         if let Some(side) = &mut self.sides.v4 {
             side.overlay.settle(members, refresh_at);
         }

@@ -20,6 +20,7 @@ pub(crate) fn must_find(scenario: &Scenario, since: Duration, held: Duration) ->
         && trouble.burst_share == 0.0
         && trouble.unlinked == 0.0
         && trouble.nat == 0.0
+        && trouble.restricted == 0.0
         && trouble.up == 0
         && trouble.down == 0;
     let latest = scenario.happening.iter().map(|happening| {

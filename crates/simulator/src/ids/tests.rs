@@ -54,6 +54,18 @@ fn tables_hold_the_right_contacts() {
 }
 
 #[test]
+fn nobody_knows_the_unlisted() {
+    let mut ids = ids(4000);
+    ids.set_unlisted(|place| place % 3 == 0);
+    let mut count = 0;
+    ids.table(5, 8, |other| {
+        assert_ne!(other % 3, 0);
+        count += 1;
+    });
+    assert!(count > 60, "{count} contacts");
+}
+
+#[test]
 fn stale_entries_are_as_many_as_asked() {
     let mut ids = ids(4000);
     ids.set_absent(0.5, 0.2);

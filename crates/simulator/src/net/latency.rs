@@ -86,8 +86,10 @@ pub struct Model {
     pairs: (u64, u64),
 }
 
-/// Where a node is, and how long its access line is, in units of the world's width.
+/// Where a node is, and how long its access line is, in units of the world's width. None lies on
+/// two cache lines.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
 struct Position {
     x: f32,
     y: f32,

@@ -1,4 +1,5 @@
-//! Address translation: nodes that only those reach whom they have asked.
+//! Address translation: nodes that only those reach whom they have asked. Some know it and are
+//! clients alone; others take part as if all could reach them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +13,10 @@ use crate::random::{mix3, unit};
 /// How many nodes are behind a NAT. (Address-restricted filtering: RFC 4787, section 5.)
 #[derive(Clone, Copy, Debug)]
 pub struct NatSettings {
-    /// Share of nodes behind one.
-    pub share: f64,
+    /// Share of nodes that are behind one and know it: they ask, and answer nobody.
+    pub clients: f64,
+    /// Share of nodes that are behind one and do not know it.
+    pub restricted: f64,
     /// How long an answer is let in after the node has sent something (RFC 4787, REQ-5: at least
     /// two minutes).
     pub hole: Duration,
@@ -35,8 +38,16 @@ impl Nats {
         Self { settings, seed, holes: BTreeMap::new() }
     }
 
+    pub(super) fn is_client(&self, place: Place) -> bool {
+        self.rank(place) < self.settings.clients
+    }
+
     pub(super) fn is_behind(&self, place: Place) -> bool {
-        unit(mix3(self.seed, about::NAT, u64::from(place))) < self.settings.share
+        self.rank(place) < self.settings.clients + self.settings.restricted
+    }
+
+    fn rank(&self, place: Place) -> f64 {
+        unit(mix3(self.seed, about::NAT, u64::from(place)))
     }
 
     /// A node sends to another, which may answer from now on.

@@ -43,9 +43,13 @@ fn partitions_heal() {
 
 #[test]
 fn behind_a_nat_only_answers_come_in() {
-    let nat = NatSettings { share: 0.5, hole: Duration::from_mins(2) };
+    let nat = NatSettings { clients: 0.3, restricted: 0.2, hole: Duration::from_mins(2) };
     let mut net = Net::new(NetSettings { nat: Some(nat), ..Default::default() }, 1);
-    let inside = (10..1000).find(|place| net.is_behind_nat(*place)).unwrap();
+    let share = |is: &dyn Fn(Place) -> bool| (0..10_000).filter(|place| is(*place)).count();
+    assert!((2800..3200).contains(&share(&|place| net.is_client(place))));
+    assert!((4800..5200).contains(&share(&|place| net.is_behind_nat(place))));
+    let is_restricted = |place: &Place| net.is_behind_nat(*place) && !net.is_client(*place);
+    let inside = (10..1000).find(is_restricted).unwrap();
     let outside = (10..1000).find(|place| !net.is_behind_nat(*place)).unwrap();
     let minute = |n: u64| Moment::from_micros(n * 60_000_000);
     let inward = Packet { from: outside, to: inside, ..packet(1) };

@@ -200,8 +200,7 @@ impl<N: Network + 'static> Run<'_, N> {
     pub(super) fn sample(&mut self) {
         let at = self.engine.now().since(self.inputs.start).as_secs_f64();
         let span = self.scenario.duration.0.as_secs_f64() / f64::from(SAMPLES);
-        let places = u32::try_from(self.engine.places()).unwrap_or(u32::MAX);
-        let present = (0..places).filter(|place| self.engine.is_present(*place)).count() as u64;
+        let present = self.engine.present() as u64;
         let (messages, bytes) = self.recorder.traffic();
         let events = self.engine.work().events;
         let last = self.curves.last;
@@ -239,6 +238,7 @@ impl<N: Network + 'static> Run<'_, N> {
     fn sample_tables(&mut self, at: f64) {
         let (mut contacts, mut there) = (0_u64, 0_u64);
         let places = self.engine.places();
+        let all_there = self.engine.present() == places;
         let step = (places / LOOKED_AT).max(1);
         for place in (0..places).step_by(step) {
             let Some(node) = u32::try_from(place).ok().and_then(|p| self.engine.node(p)) else {
@@ -247,6 +247,10 @@ impl<N: Network + 'static> Run<'_, N> {
             for contact in self.engine.births().contacts(node) {
                 contacts += 1;
                 there += u64::from(self.engine.is_present(contact));
+            }
+            if all_there && contacts > 0 {
+                // Whoever else is looked at, nobody is missing.
+                break;
             }
         }
         if contacts > 0 {

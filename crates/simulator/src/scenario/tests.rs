@@ -29,11 +29,28 @@ fn mistakes_name_line_and_remedy() {
     check("[latency]\nmatrix = \"missing.csv\"\n", 5, "leave matrix out");
     check("[[workload]]\nkind = \"find\"\nrate = 0\n", 6, "does nothing");
     check("[[workload]]\nkind = \"fetch\"\nrate = 1\n", 5, "unknown variant");
-    check("[churn]\nmodel = \"weibull\"\n", 4, "session_shape");
+    check("[churn]\nmodel = \"weibull\"\n", 5, "session_shape");
+    check("[churn]\nmodel = \"kad\"\ndaily_wave = 2\n", 6, "daily_wave = 2 is no share");
+    check("[churn]\nmodel = \"exponential\"\nsession = \"1h\"\nabsence = \"0\"\n", 7, "1s or more");
     check("[[happening]]\nat = \"10x\"\n", 5, "no span of time");
     check("[[sweep]]\nof = \"name.x\"\nvalues = [1]\n", 5, "leads nowhere");
     check("[[assert]]\nmetric = \"find.success\"\n", 5, "at_least or at_most");
     check("[[happening]]\nat = \"1s\"\nsplit = 0.5\n", 6, "heals_at");
+    check("[latency]\njitter = -1\n", 5, "take 0 to 100");
+    check("[node]\nbucket = 200\nspares = 200\n", 5, "lower bucket or spares");
+    check("[node]\npaths = 0\n", 5, "asks nobody");
+    check("[trouble]\nnat = 0.6\nrestricted = 0.5\n", 5, "nobody could be reached");
+    check("[trouble]\nburst_share = 0.1\n", 5, "add burst_length");
+}
+
+#[test]
+fn of_several_tables_the_wrong_one_is_named() {
+    let work = |rate: u32| format!("[[workload]]\nkind = \"find\"\nrate = {rate}\n");
+    let error = parse(&format!("{SMALL}{}{}", work(1), work(0))).unwrap_err().to_string();
+    assert!(error.starts_with("s.toml:9: rate = 0"), "{error}");
+    let sweep = "[trouble]\nloss = 0.1\n[[sweep]]\nof = \"trouble.loss\"\nvalues = [0.5, 2.0]\n";
+    let error = parse(&format!("{SMALL}{sweep}")).unwrap_err().to_string();
+    assert!(error.starts_with("s.toml:8: with trouble.loss = 2.0: loss = 2"), "{error}");
 }
 
 #[test]
@@ -55,4 +72,7 @@ fn overrides_replace() {
     let file = ScenarioFile::parse(Path::new("s"), SMALL, Path::new(""), overrides).unwrap();
     let point = &file.points[0].scenario;
     assert_eq!((point.seed, point.seeds, point.nodes), (9, 1, 77));
+    let text = format!("{SMALL}[[sweep]]\nof = \"nodes\"\nvalues = [10, 20]\n");
+    let file = ScenarioFile::parse(Path::new("s"), &text, Path::new(""), overrides).unwrap();
+    assert_eq!((file.points.len(), file.points[0].scenario.nodes), (1, 77));
 }

@@ -17,7 +17,7 @@ const KINDS: [(&str, &str); 4] = [
     (
         "chaos",
         "[population]\nbirth = \"join\"\njoin_over = \"20s\"\n[latency]\njitter = 0.2\n\
-         [trouble]\nloss = 0.05\nduplication = 0.05\nreordering = 0.1\ndetour = \"300ms\"\nnat = 0.2\n\
+         [trouble]\nloss = 0.05\nduplication = 0.05\nreordering = 0.1\ndetour = \"300ms\"\nnat = 0.2\nrestricted = 0.1\n\
          up = 100000\ndown = 100000\nburst_share = 0.1\nburst_length = \"1s\"\nburst_loss = 0.9\n\
          [[happening]]\nat = \"30s\"\nkill = 0.2\njoin = 10\nover = \"5s\"\nsplit = 0.3\n\
          heals_at = \"40s\"\n[[workload]]\nkind = \"put\"\nrate = 2\nfrom = \"25s\"\n\
