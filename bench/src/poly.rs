@@ -79,7 +79,7 @@ fn programs(options: &Options, own: PathBuf) -> Result<Vec<Program>, String> {
 fn measure(program: &PathBuf, first: &[String], options: &Options) -> Result<Value, String> {
     let mut command = Command::new(program);
     command.args(first).stdin(Stdio::null()).stderr(Stdio::inherit());
-    for name in ["nodes", "values", "kept"] {
+    for name in ["nodes", "values", "kept", "parts"] {
         if let Some(value) = options.text(name) {
             command.args([&format!("--{name}"), value]);
         }

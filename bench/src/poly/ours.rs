@@ -32,7 +32,8 @@ const WAVE_EVERY: Duration = Duration::from_secs(30);
 
 type Failed = Box<dyn std::error::Error>;
 
-/// Measures all, and prints one object.
+/// Measures all, or the `--parts` wanted (short, long, failure, waves, restart), and prints one
+/// object.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -52,16 +53,28 @@ async fn measure(options: &Options) -> Result<Value, Failed> {
             all.extend(part);
         }
     };
-    note(network.one_at_a_time(values).await?);
-    note(network.in_flight(10 * values, SHORT, ["puts_per_s", "gets_per_s"]).await);
-    note(network.in_flight(values, LONG, ["long_puts_per_s", "long_gets_per_s"]).await);
+    let wanted = options.text("parts");
+    let wants = |part: &str| wanted.is_none_or(|wanted| wanted.split(',').any(|one| one == part));
+    if wants("short") {
+        note(network.one_at_a_time(values).await?);
+        note(network.in_flight(10 * values, SHORT, ["puts_per_s", "gets_per_s"]).await);
+    }
+    if wants("long") {
+        note(network.in_flight(values, LONG, ["long_puts_per_s", "long_gets_per_s"]).await);
+    }
     note(network.too_long().await);
-    eprintln!("  30 % die");
-    note(network.mass_failure(kept).await);
+    if wants("failure") {
+        eprintln!("  30 % die");
+        note(network.mass_failure(kept).await);
+    }
     drop(network);
-    eprintln!("  nodes leave in waves");
-    note(waves(nodes, values).await?);
-    if let Some(polykad) = options.text("polykad") {
+    if wants("waves") {
+        eprintln!("  nodes leave in waves");
+        note(waves(nodes, values).await?);
+    }
+    if wants("restart")
+        && let Some(polykad) = options.text("polykad")
+    {
         eprintln!("  all are killed and started again");
         note(restart(polykad, nodes, values)?);
     }

@@ -19,12 +19,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use client::poly::ConnectError;
 use poly::contact::Peer;
 use quinn_proto::{
-    ClientConfig, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, IdleTimeout,
-    ServerConfig, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig,
+    IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
 };
 
 use identity::id;
@@ -47,6 +47,13 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Messages that may be under way at once from one peer.
 const STREAMS: u32 = 32;
+
+/// Packets that may be unacknowledged before the receiver says a word, where it understands that
+/// (the acknowledgement frequency extension of QUIC): a value comes in a burst.
+const UNACKNOWLEDGED: u32 = 16;
+
+/// How exactly the longest datagram that a way takes is found out, in bytes.
+const LENGTHS_APART: u16 = 128;
 
 /// Bytes of one peer's that may wait to be read: a few messages of the greatest length.
 const RECEIVE_WINDOW_BYTES: u32 = 2 << 20;
@@ -108,6 +115,9 @@ pub enum BulkError {
     /// The key can't serve TLS.
     #[error("the node key cannot serve TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// Datagrams must not be so short.
+    #[error("datagrams of QUIC must be allowed 1,200 bytes: {0}")]
+    TooShort(#[from] quinn_proto::ConfigError),
     /// TLS lacks what QUIC needs.
     #[error("TLS lacks the cipher suite of QUIC's first packets")]
     NoInitialCipherSuite,
@@ -115,25 +125,35 @@ pub enum BulkError {
 
 impl Bulk {
     /// A bulk way of the node whose Ed25519 secret key is `secret_key`; messages may have
-    /// `max_message_bytes`.
+    /// `max_message_bytes`, and datagrams grow to `longest` bytes where the way to a peer takes
+    /// them. Without it they have 1,200: nothing may fragment them otherwise.
     ///
     /// # Errors
     /// The key is unfit.
     pub fn new(
         secret_key: &[u8; 32],
         max_message_bytes: usize,
+        longest: Option<u16>,
         seed: [u8; 32],
     ) -> Result<Self, BulkError> {
         let (client, server) = identity::configurations(secret_key)?;
-        let transport = Arc::new(transport());
+        let transport = Arc::new(transport(longest));
         let mut client = ClientConfig::new(Arc::new(client));
         client.transport_config(Arc::clone(&transport));
         let mut server = ServerConfig::with_crypto(Arc::new(server));
         server.transport_config(transport).migration(false).max_incoming(MAX_CONNECTIONS);
         let mut endpoint = EndpointConfig::default();
         endpoint.rng_seed(Some(seed)).grease_quic_bit(false);
+        if let Some(longest) = longest {
+            endpoint.max_udp_payload_size(longest)?;
+        }
         Ok(Self {
-            endpoint: Endpoint::new(Arc::new(endpoint), Some(Arc::new(server)), false, None),
+            endpoint: Endpoint::new(
+                Arc::new(endpoint),
+                Some(Arc::new(server)),
+                longest.is_some(),
+                None,
+            ),
             client,
             links: BTreeMap::new(),
             by_peer: BTreeMap::new(),
@@ -191,7 +211,7 @@ impl Bulk {
     fn drop_idle(&mut self, now: Instant) -> bool {
         let idle = self.links.iter_mut().find(|(_, link)| link.is_idle());
         let Some((&handle, link)) = idle else { return false };
-        link.connection.close(now, VarInt::from_u32(0), bytes::Bytes::new());
+        link.connection.close(now, VarInt::from_u32(0), Bytes::new());
         if let Some(peer) = link.peer() {
             self.by_peer.remove(&peer);
         }
@@ -329,19 +349,20 @@ impl Carrier<Peer> for Bulk {
         }
     }
 
-    fn send(&mut self, now: Instant, to: Peer, message: &[u8]) {
+    fn send(&mut self, now: Instant, to: Peer, message: Vec<u8>) {
         let open = self.by_peer.get(&to).copied();
         let Some(handle) = open.or_else(|| self.connect(now, to)) else {
             self.counters.dropped += 1;
             return;
         };
         let Some(link) = self.links.get_mut(&handle) else { return };
-        if message.len() > self.max_message_bytes || !link.queue(message) {
+        let bytes = message.len();
+        if bytes > self.max_message_bytes || !link.queue(message.into()) {
             self.counters.dropped += 1;
             return;
         }
         self.counters.sent += 1;
-        self.counters.sent_bytes += message.len() as u64;
+        self.counters.sent_bytes += bytes as u64;
         self.pump(now, ConnectionHandle(handle));
     }
 
@@ -410,7 +431,9 @@ impl core::fmt::Debug for Bulk {
     }
 }
 
-fn transport() -> TransportConfig {
+fn transport(longest: Option<u16>) -> TransportConfig {
+    let mut acknowledgements = AckFrequencyConfig::default();
+    acknowledgements.ack_eliciting_threshold(VarInt::from_u32(UNACKNOWLEDGED));
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(PIPES))
@@ -421,7 +444,12 @@ fn transport() -> TransportConfig {
         .datagram_receive_buffer_size(None)
         .initial_rtt(INITIAL_RTT)
         .enable_segmentation_offload(false)
-        .mtu_discovery_config(None);
+        .ack_frequency_config(Some(acknowledgements))
+        .mtu_discovery_config(longest.map(|longest| {
+            let mut discovery = MtuDiscoveryConfig::default();
+            discovery.upper_bound(longest).minimum_change(LENGTHS_APART);
+            discovery
+        }));
     if let Ok(idle) = IdleTimeout::try_from(IDLE) {
         transport.max_idle_timeout(Some(idle));
     }

@@ -70,7 +70,7 @@ pub trait Carrier<Peer>: Send {
     /// Takes in such a datagram. `known`: see [`Host::knows`].
     fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], known: bool);
     /// Sends a message.
-    fn send(&mut self, now: Instant, to: Peer, message: &[u8]);
+    fn send(&mut self, now: Instant, to: Peer, message: Vec<u8>);
     /// Writes the next datagram into `buffer`, which is cleared first.
     fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<SocketAddr>;
     /// The next message that has arrived.
@@ -104,7 +104,7 @@ impl Carrier<SocketAddr> for NoCarrier {
 
     fn receive(&mut self, _: Instant, _: SocketAddr, _: &[u8], _: bool) {}
 
-    fn send(&mut self, _: Instant, _: SocketAddr, _: &[u8]) {}
+    fn send(&mut self, _: Instant, _: SocketAddr, _: Vec<u8>) {}
 
     fn poll_transmit(&mut self, _: Instant, _: &mut Vec<u8>) -> Option<SocketAddr> {
         None
@@ -375,7 +375,7 @@ where
         }
         loop {
             for (to, message) in self.outlet.bulk.drain(..) {
-                carrier.send(instant, to, &message);
+                carrier.send(instant, to, message);
             }
             let Some((from, message)) = carrier.poll_message() else { break };
             step(&mut self.protocol, now, Input::Message(from, &message), &mut self.outlet);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use bytes::Bytes;
 use poly::contact::Peer;
 use quinn_proto::{
     Connection, Dir, Event, ReadError, ReadableError, StreamEvent, StreamId, VarInt, WriteError,
@@ -36,10 +37,10 @@ pub(super) struct Link {
     wanted: Option<Peer>,
     /// Who it is, once proven.
     pub(super) proven: Option<Peer>,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<Bytes>,
     waiting_bytes: usize,
-    /// Messages under way, and how much of each is written.
-    sending: BTreeMap<StreamId, (Vec<u8>, usize)>,
+    /// Messages under way: of each what is still to be written.
+    sending: BTreeMap<StreamId, Bytes>,
     receiving: BTreeMap<StreamId, Vec<u8>>,
     /// Messages received in whole.
     pub(super) arrived: Vec<Vec<u8>>,
@@ -100,12 +101,12 @@ impl Link {
     }
 
     /// Queues a message; `false` if too much waits already.
-    pub(super) fn queue(&mut self, message: &[u8]) -> bool {
+    pub(super) fn queue(&mut self, message: Bytes) -> bool {
         if self.is_over() || self.waiting_bytes + message.len() > MAX_WAITING_BYTES {
             return false;
         }
         self.waiting_bytes += message.len();
-        self.waiting.push_back(message.to_vec());
+        self.waiting.push_back(message);
         true
     }
 
@@ -202,7 +203,7 @@ impl Link {
             (Some(peer), Some(wanted)) if peer.id == wanted.id => self.proven = Some(wanted),
             _ => {
                 self.over = true;
-                self.connection.close(now, VarInt::from_u32(WRONG_PEER), bytes::Bytes::new());
+                self.connection.close(now, VarInt::from_u32(WRONG_PEER), Bytes::new());
             }
         }
     }
@@ -215,22 +216,20 @@ impl Link {
         while !self.waiting.is_empty() {
             let Some(stream) = self.connection.streams().open(Dir::Uni) else { return };
             if let Some(message) = self.waiting.pop_front() {
-                self.sending.insert(stream, (message, 0));
+                self.sending.insert(stream, message);
                 self.write(stream);
             }
         }
     }
 
     fn write(&mut self, id: StreamId) {
-        let Some((message, written)) = self.sending.get_mut(&id) else { return };
+        let Some(rest) = self.sending.get_mut(&id) else { return };
         let mut stream = self.connection.send_stream(id);
-        while let Some(rest) = message.get(*written..)
-            && !rest.is_empty()
-        {
-            match stream.write(rest) {
-                Ok(count) => {
-                    *written += count;
-                    self.waiting_bytes = self.waiting_bytes.saturating_sub(count);
+        while !rest.is_empty() {
+            // What is written is cut off its front.
+            match stream.write_chunks(core::slice::from_mut(rest)) {
+                Ok(written) => {
+                    self.waiting_bytes = self.waiting_bytes.saturating_sub(written.bytes);
                 }
                 Err(WriteError::Blocked) => return,
                 Err(WriteError::Stopped(_) | WriteError::ClosedStream) => break,

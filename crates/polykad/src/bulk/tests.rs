@@ -22,6 +22,10 @@ struct World {
     /// Every so many datagrams one is lost; 0: none.
     loss: usize,
     sent: usize,
+    /// The longest datagram that the way between them takes.
+    takes: usize,
+    /// The longest that has passed.
+    passed: usize,
     /// Whether the nodes know each other by a session.
     known: bool,
 }
@@ -36,18 +40,20 @@ impl World {
         };
         Self {
             now: Instant::now(),
-            nodes: [0, 1].map(|at| Bulk::new(&keys[at], MAX_BYTES, [9; 32]).unwrap()),
+            nodes: [0, 1].map(|at| Bulk::new(&keys[at], MAX_BYTES, Some(4000), [9; 32]).unwrap()),
             peers: [peer(0), peer(1)],
             wire: [const { VecDeque::new() }; 2],
             arrived: [const { Vec::new() }; 2],
             loss: 0,
             sent: 0,
+            takes: 1472,
+            passed: 0,
             known: true,
         }
     }
 
     fn send(&mut self, from: usize, to: Peer, message: &[u8]) {
-        self.nodes[from].send(self.now, to, message);
+        self.nodes[from].send(self.now, to, message.to_vec());
     }
 
     /// Lets time pass.
@@ -57,8 +63,12 @@ impl World {
             for at in [0, 1] {
                 let mut buffer = Vec::new();
                 while let Some(to) = self.nodes[at].poll_transmit(self.now, &mut buffer) {
-                    assert!(Bulk::takes(&buffer) && buffer.len() <= 1500, "{}", buffer.len());
+                    assert!(Bulk::takes(&buffer) && buffer.len() <= 4000, "{}", buffer.len());
                     self.sent += 1;
+                    if buffer.len() > self.takes {
+                        continue;
+                    }
+                    self.passed = self.passed.max(buffer.len());
                     if to == self.peers[1 - at].address
                         && (self.loss == 0 || !self.sent.is_multiple_of(self.loss))
                     {
@@ -112,6 +122,20 @@ fn many_messages_at_once_wait_for_streams() {
     let mut numbers: Vec<_> = world.arrived[1].iter().map(|(_, message)| message[0]).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn datagrams_grow_to_what_the_way_takes() {
+    for (takes, least) in [(1200, 1200), (1472, 1472 - 128), (9000, 4000 - 128)] {
+        let mut world = World { takes, ..World::new() };
+        let [_, b] = world.peers;
+        for _ in 0..20 {
+            world.send(0, b, &vec![7; 20_000]);
+            world.run(Duration::from_secs(1));
+        }
+        assert_eq!(world.arrived[1].len(), 20, "{takes}");
+        assert!((least..=takes).contains(&world.passed), "{} of {takes}", world.passed);
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::disk::{Disk, Opened};
 use crate::driver::Driver;
 use crate::mapping::{self, Gateways};
 use crate::node::{Node as MainlineNode, SpawnError, bind_all, keep_contacts, random_seed};
-use crate::socket::Socket;
+use crate::socket::{MAX_DATAGRAM_BYTES, Socket};
 
 /// The UDP port listened on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 7654;
@@ -330,6 +330,8 @@ impl Builder {
     pub async fn spawn(mut self) -> Result<PolyNode, SpawnError> {
         let sockets = bind_all(&self.listen, DEFAULT_PORT)?;
         let listen: Vec<_> = sockets.iter().map(Socket::local).collect();
+        let whole = sockets.iter().all(Socket::never_fragment);
+        let longest = u16::try_from(MAX_DATAGRAM_BYTES).ok().filter(|_| whole);
         let seed = match self.seed {
             Some(seed) => seed,
             None => random_seed()?,
@@ -358,7 +360,7 @@ impl Builder {
             // An error means that the driver has ended, and with it all streams.
             let _ = nudge.send_urgent(Request::Carry);
         });
-        let bulk = Bulk::new(&identity, MAX_BULK_BYTES, derived(&seed, "bulk"))?;
+        let bulk = Bulk::new(&identity, MAX_BULK_BYTES, longest, derived(&seed, "bulk"))?;
         let bulk = bulk.with_streams(streams.clone());
         let (end, ended) = watch::channel(false);
         tokio::spawn(drive(driver.with_carrier(bulk), end));

@@ -13,6 +13,10 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use libc::{AF_INET, AF_INET6, MSG_DONTWAIT, MSG_TRUNC, iovec, mmsghdr, sockaddr_in, sockaddr_in6};
 
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
+
 use super::{BATCH, MAX_DATAGRAM_BYTES, Meta, Received, STRIDE, Slot};
 
 /// Room for the address of either family; its first field tells which.
@@ -21,6 +25,20 @@ use super::{BATCH, MAX_DATAGRAM_BYTES, Meta, Received, STRIDE, Slot};
 union Name {
     v4: sockaddr_in,
     v6: sockaddr_in6,
+}
+
+/// Sets "don't fragment", whatever the system believes of the way; whether that has worked.
+pub(super) fn never_fragment(socket: &impl AsFd, is_v4: bool) -> bool {
+    if is_v4 {
+        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE).is_ok()
+    } else {
+        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE).is_ok()
+    }
+}
+
+/// Whether a datagram was refused because it is longer than what the link takes.
+pub(super) fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EMSGSIZE)
 }
 
 /// Receives at most [`BATCH`] datagrams without waiting; returns how many.

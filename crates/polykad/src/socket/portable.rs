@@ -7,6 +7,16 @@ use tokio::net::UdpSocket;
 
 use super::{MAX_DATAGRAM_BYTES, Meta, Received, STRIDE, Slot};
 
+/// Not known how.
+pub(super) const fn never_fragment(_: &UdpSocket, _: bool) -> bool {
+    false
+}
+
+/// Nobody tries longer ones here.
+pub(super) const fn is_too_long(_: &io::Error) -> bool {
+    false
+}
+
 /// Receives at most a batch of datagrams without waiting; returns how many.
 pub(super) fn receive(socket: &UdpSocket, received: &mut Received) -> io::Result<usize> {
     let slots = received.bytes.chunks_exact_mut(STRIDE);

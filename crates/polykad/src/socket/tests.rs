@@ -93,7 +93,8 @@ fn what_cannot_be_sent_does_not_hold_up_the_rest() {
             queue.push(to, &mut vec![0; bytes]);
         }
         socket.send(&mut queue);
-        assert_eq!((queue.counters().sent, queue.counters().failed), (2, 2));
+        // What is too long for the link is how its limit is found: no failure.
+        assert_eq!((queue.counters().sent, queue.counters().failed), (2, 1));
         let lengths: Vec<_> =
             receive_all(&socket, 2).await.into_iter().map(|m| m.1.len()).collect();
         assert_eq!(lengths, [1, 3]);
