@@ -8,16 +8,25 @@ use crate::build;
 use crate::shell::Run;
 use crate::suite::Tally;
 
-/// A scenario of each kind, made small: file, and what is said besides.
-const SMALL: [(&str, &[&str]); 8] = [
+/// A scenario of each kind, made small: file, and what is said besides. Those that are not here
+/// differ from one that is in their size alone.
+const SMALL: [(&str, &[&str]); 16] = [
     ("born-or-joined", &["--nodes", "100"]),
     ("chaos", &["--nodes", "60", "--seed", "1"]),
     ("churn", &["--nodes", "60"]),
     ("flash-crowd", &["--nodes", "100"]),
     ("history", &["--nodes", "300"]),
     ("liars", &["--nodes", "300"]),
+    ("lookups", &["--nodes", "300"]),
+    ("mass-failure", &["--nodes", "60", "--seed", "1"]),
+    ("nat", &["--nodes", "100"]),
     ("spoofing", &["--nodes", "30"]),
     ("sybils", &["--nodes", "60", "--seed", "1"]),
+    ("poly-churn", &["--nodes", "60"]),
+    ("poly-lookups", &["--nodes", "100"]),
+    ("poly-mass-failure", &["--nodes", "60"]),
+    ("poly-million", &["--nodes", "200"]),
+    ("poly-one-hop", &["--nodes", "100"]),
 ];
 
 /// How long one run may take in debug, and chaos in release.
