@@ -31,6 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = simulator::run(&file, NonZeroUsize::MIN, &mut |progress| {
         let share = progress.virtual_now.as_secs_f64() / progress.virtual_end.as_secs_f64();
         let now = core_seconds(begun);
+        // Of several runs each counts from zero.
+        events_before = if progress.events < events_before { 0 } else { events_before };
         let events = progress.events - events_before;
         if (share * 100.0).round() % 10.0 == 0.0 && events > 0 {
             let rate = to_f64(events) / (now - before);

@@ -140,7 +140,8 @@ impl Ids {
         self.stale = if share > 0.0 { (odds / share).min(1.0) } else { 0.0 };
     }
 
-    /// Marks nodes that are there but in nobody's table: who cannot be asked, nobody knows for long.
+    /// Marks nodes that are there but in nobody's table: who cannot be asked, nobody knows for
+    /// long.
     pub fn set_unlisted(&mut self, is_unlisted: impl Fn(Place) -> bool) {
         let mut unlisted = vec![0; self.base.div_ceil(64)];
         let places = 0..u32::try_from(self.base).unwrap_or(u32::MAX);

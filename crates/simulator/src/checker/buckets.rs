@@ -1,5 +1,5 @@
-//! A table keeps to its limit: of contacts that share equally many bits with their owner it holds no
-//! more than a bucket may. Counted from outside, whatever the node says of itself.
+//! A table keeps to its limit: of contacts that share equally many bits with their owner it holds
+//! no more than a bucket may. Counted from outside, whatever the node says of itself.
 
 use kademlia::{Key, Moment};
 
