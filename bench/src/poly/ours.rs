@@ -35,7 +35,7 @@ type Failed = Box<dyn std::error::Error>;
 /// Measures all, or the `--parts` wanted (short, long, failure, waves, restart), and prints one
 /// object.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let figures = runtime.block_on(measure(options)).map_err(|error| error.to_string())?;
     println!("{figures}");
