@@ -344,7 +344,7 @@ impl Ids {
 }
 
 /// Contacts a bucket may hold here, those in reserve included.
-pub const MAX_BUCKET: usize = 64;
+pub const MAX_BUCKET: usize = 256;
 const NO_HOST: u32 = u32::MAX;
 const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 

@@ -54,6 +54,11 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn contacts(&self, node: &<Self as Network>::Node) -> Vec<Place>;
     /// Whether a message answers another.
     fn is_answer(message: &[u8]) -> bool;
+    /// Whether a message acknowledges that something was stored.
+    fn is_stored(message: &[u8]) -> bool {
+        let _ = message;
+        false
+    }
     /// What a message says, in a line for people. `target`: what the search is for.
     fn describe(&self, message: &[u8], target: &Id) -> String;
     /// What must hold of a node at any time.
@@ -70,6 +75,31 @@ pub trait Network: Births<<Self as Network>::Node> {
     /// Who is to hold what is stored under `target` if all of the beginning are there; nobody where
     /// everybody keeps his own.
     fn keepers(&self, target: &Id) -> Vec<Place>;
+    /// Whether a node holds what is stored under `target`.
+    fn holds(&self, node: &Self::Node, now: Moment, target: &Id) -> bool {
+        let _ = (node, now, target);
+        false
+    }
+    /// Whether a node that looks for what is stored under `target` takes another for a holder.
+    fn asks(&self, node: &Self::Node, now: Moment, target: &Id, other: Place) -> bool {
+        let _ = (node, now, target, other);
+        false
+    }
+    /// How many values a node has got from other holders, who keep them by themselves.
+    fn moved(&self, node: &Self::Node, now: Moment) -> u64 {
+        let _ = (node, now);
+        0
+    }
+    /// Who has a place in a node's routing table.
+    fn members(&self, node: &Self::Node) -> Vec<Place> {
+        let _ = node;
+        Vec::new()
+    }
+    /// How long a question from one to the other takes, with its answer.
+    fn round_trip(&self, from: Place, to: Place) -> Option<Duration> {
+        let _ = (from, to);
+        None
+    }
     /// Whether a newcomer with this id should hold what is stored under `target`, in the place of
     /// one of those that do.
     fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
@@ -106,6 +136,8 @@ pub enum News {
     Found(OperationId),
     /// It has been stored by these, and will be stored again.
     Stored(OperationId, Vec<Place>),
+    /// A put whose end was told is complete: these hold the value.
+    Complete(OperationId, Vec<Place>),
     /// It is over.
     Done(OperationId, Ending),
 }

@@ -13,13 +13,13 @@ use kademlia::{Contact, Key, Moment, OperationId, Protocol, Rtt, Standing, Trans
 use poly::command::{Command, Event, GetOptions, Outcome, PutOptions};
 use poly::contact::Endpoint;
 use poly::node::{MAX_OPERATIONS, Settings};
-use poly::region::MIN_HOLDERS;
-use poly::value::{MAX_LIFETIME_S, SigningKey, blob_key, topic_key};
+use poly::region::{MIN_HOLDERS, REGION_NODES, Radius};
+use poly::value::{MAX_LIFETIME_S, SigningKey, Slot, blob_key, topic_key};
 use poly::wire::Message;
 use poly::{Entry, MemoryStore, Node, Peer};
 
 use crate::engine::{Births, Place};
-use crate::ids::{Id, Ids};
+use crate::ids::{Id, Ids, MAX_BUCKET};
 use crate::mainline::Birth;
 use crate::net::Net;
 use crate::network::{Ending, Network, News, NodeStanding, Wish};
@@ -40,6 +40,7 @@ mod about {
     pub(super) const VALUE: u64 = 0x90_04;
     pub(super) const OTHER: u64 = 0x90_05;
     pub(super) const AUTHOR: u64 = 0x90_06;
+    pub(super) const SIZE: u64 = 0x90_07;
 }
 
 /// The age from which a contact is settled, and by how much the oldest are older.
@@ -57,10 +58,18 @@ pub struct PolyNetwork {
     paths: u8,
     /// Contacts beyond the table.
     contacts: u32,
+    /// Of so many each bucket has the nearest.
+    candidates: usize,
     birth: Birth,
     net: Net,
+    /// How many nodes are there at the beginning.
+    there: f64,
+    /// How near a node must be to hold a key, by the true size of the network.
+    region: Radius,
     /// What nodes have on their disks while they are away.
     disks: RefCell<BTreeMap<Place, MemoryStore>>,
+    /// The whole keys of what was stored or looked for, by their heads.
+    keys: RefCell<BTreeMap<Id, Key>>,
     /// Entries signed so far: each has an author of its own.
     signed: Cell<u64>,
 }
@@ -93,9 +102,13 @@ impl PolyNetwork {
             deadline: fields.deadline.map(|span| span.0),
             paths: fields.paths.unwrap_or(1),
             contacts: fields.contacts.unwrap_or(0),
+            candidates: fields.candidates.unwrap_or(CANDIDATES).min(MAX_BUCKET),
             birth,
             net,
+            there: count.into(),
+            region: Radius::of(REGION_NODES, count.into()),
             disks: RefCell::default(),
+            keys: RefCell::default(),
             signed: Cell::new(0),
         }
     }
@@ -103,6 +116,8 @@ impl PolyNetwork {
     /// Marks a share of the nodes as not there at the beginning; see [`Ids::set_absent`].
     pub fn set_absent(&mut self, share: f64, stale: f64) {
         self.ids.set_absent(share, stale);
+        self.there *= 1.0 - share;
+        self.region = Radius::of(REGION_NODES, self.there);
     }
 
     fn settings_of(&self, place: Place) -> Settings {
@@ -128,6 +143,29 @@ impl PolyNetwork {
         Member { contact: self.contact(other), standing }
     }
 
+    /// The table of a node that was up for long, bucket by bucket: of the candidates of each the
+    /// nearest, for near ones displace others while they are young, and follow them when they go.
+    fn table(&self, place: Place) -> Vec<Place> {
+        let size = self.settings.table.bucket_size + self.settings.table.spares;
+        let me = self.ids.key(place);
+        let (mut table, mut bucket) = (Vec::new(), Vec::new());
+        let mut shared = 0;
+        let mut choose = |bucket: &mut Vec<(u64, Place)>| {
+            bucket.sort_unstable();
+            table.extend(bucket.drain(..).take(size).map(|(_, other)| other));
+        };
+        self.ids.table(place, size.max(self.candidates), |other| {
+            let bits = me.shared_prefix(&self.ids.key(other));
+            if bits != shared {
+                choose(&mut bucket);
+                shared = bits;
+            }
+            bucket.push((self.net.round_trip_micros(place, other), other));
+        });
+        choose(&mut bucket);
+        table
+    }
+
     /// Contacts beyond the table, drawn from all that are there.
     fn others(&self, place: Place) -> Vec<(Contact<Endpoint>, Rtt)> {
         let base = u64::try_from(self.ids.base()).unwrap_or(0);
@@ -144,6 +182,14 @@ impl PolyNetwork {
             }
         }
         drawn
+    }
+
+    /// How many nodes a node takes the network for after many lookups: right to some hundredths.
+    fn size(&self, place: Place) -> f64 {
+        let mut draw = Draw::new(self.seed, about::SIZE, place.into());
+        // The sum of three is close to normal; each has a deviation of 0.29.
+        let stray = draw.unit() + draw.unit() + draw.unit() - 1.5;
+        self.there * (SIZE_DEVIATION / 0.5 * stray).exp()
     }
 
     fn refresh_at(&self, place: Place) -> Moment {
@@ -191,11 +237,9 @@ impl Births<Dweller> for PolyNetwork {
     fn born(&self, place: Place) -> Dweller {
         let seed = Draw::new(self.seed, about::SEED, place.into()).seed();
         let mut node = Node::new(self.settings_of(place), seed);
-        let table = self.settings.table;
-        let size = table.bucket_size + table.spares;
-        let mut members = Vec::new();
-        self.ids.table(place, size, |other| members.push(self.member(place, other)));
-        node.settle(self.birth.start, members, self.others(place), self.refresh_at(place));
+        let members = self.table(place).into_iter().map(|other| self.member(place, other));
+        let (start, others) = (self.birth.start, self.others(place));
+        node.settle(start, self.size(place), members, others, self.refresh_at(place));
         Dweller { place, node }
     }
 
@@ -300,19 +344,24 @@ impl Network for PolyNetwork {
     }
 
     fn target(&self, wish: &Wish) -> Option<Id> {
-        match wish {
-            Wish::Join(_) | Wish::Cancel(_) => None,
-            Wish::Find(id) => Some(*id),
+        let key = match wish {
+            Wish::Join(_) | Wish::Cancel(_) => return None,
+            Wish::Find(id) => return Some(*id),
             Wish::Put(number, bytes) | Wish::Get(number, bytes) => {
-                Some(blob_key(&value(*number, *bytes)).id())
+                blob_key(&value(*number, *bytes))
             }
             Wish::Announce(number) | Wish::KeepAnnouncing(number) | Wish::Seek(number) => {
-                Some(topic_key(&number.to_be_bytes()).id())
+                topic_key(&number.to_be_bytes())
             }
-        }
+        };
+        self.keys.borrow_mut().insert(key.id(), key);
+        Some(key.id())
     }
 
     fn news(&self, event: &Event) -> Option<News> {
+        if let Event::PutComplete(id, who) = event {
+            return Some(News::Complete(*id, self.places(&who.stored, None)));
+        }
         let Event::Done(id, outcome, report) = event else { return None };
         let ending = Ending {
             asked: report.asked,
@@ -322,6 +371,10 @@ impl Network for PolyNetwork {
             ..self.ending(outcome)
         };
         Some(News::Done(*id, ending))
+    }
+
+    fn is_stored(message: &[u8]) -> bool {
+        matches!(Message::decode(message), Ok(Message::Answer(answer)) if answer.stored.is_some())
     }
 
     fn describe(&self, message: &[u8], target: &Id) -> String {
@@ -376,18 +429,57 @@ impl Network for PolyNetwork {
     }
 
     fn keepers(&self, target: &Id) -> Vec<Place> {
-        self.ids.closest(target, MIN_HOLDERS, |_| true)
+        let key = Key::from(*target);
+        let mut near = self.ids.closest(target, MAX_KEEPERS, |_| true);
+        let in_region =
+            near.iter().take_while(|place| self.region.holds(&self.ids.key(**place), &key));
+        let count = in_region.count();
+        near.truncate(count.max(MIN_HOLDERS));
+        near
+    }
+
+    fn holds(&self, dweller: &Dweller, now: Moment, target: &Id) -> bool {
+        let Some(key) = self.keys.borrow().get(target).copied() else { return false };
+        let (unix, shelf) = (dweller.node.unix(now), dweller.node.shelf());
+        shelf.head(unix, &Slot::of(key)).is_some() || !shelf.entries(unix, &key, false).is_empty()
+    }
+
+    fn asks(&self, dweller: &Dweller, now: Moment, target: &Id, other: Place) -> bool {
+        dweller.node.status(now).radius.holds(&self.ids.key(other), &Key::from(*target))
+    }
+
+    fn moved(&self, dweller: &Dweller, now: Moment) -> u64 {
+        let counters = dweller.node.status(now).counters;
+        counters.fetched + counters.given
+    }
+
+    fn members(&self, dweller: &Dweller) -> Vec<Place> {
+        let members = dweller.node.members();
+        members.filter_map(|member| self.ids.place(member.contact.address.socket())).collect()
+    }
+
+    fn round_trip(&self, from: Place, to: Place) -> Option<Duration> {
+        Some(self.net.round_trip(from, to))
     }
 
     fn takes_over(&self, newcomer: &Id, target: &Id, holders: &[Place]) -> bool {
-        let target = Key::from(*target);
-        let comes = target.distance(&Key::from(*newcomer));
-        holders.iter().any(|holder| comes < target.distance(&self.ids.key(*holder)))
+        let (newcomer, target) = (Key::from(*newcomer), Key::from(*target));
+        let comes = target.distance(&newcomer);
+        let is_nearer = |holder: &&Place| target.distance(&self.ids.key(**holder)) < comes;
+        self.region.holds(&newcomer, &target)
+            || holders.iter().filter(is_nearer).count() < MIN_HOLDERS
     }
 }
 
 /// What a contact takes, in the table of all and in the routing table.
 const CONTACT_BYTES: usize = 240;
+/// Nodes that a region holds at most, for the figures.
+const MAX_KEEPERS: usize = 64;
+/// Standard deviation of estimates of the network's size by many lookups: see `kademlia::size`.
+const SIZE_DEVIATION: f64 = 0.04;
+/// Candidates of a bucket unless a scenario says otherwise: tables of nodes that joined two hours
+/// ago and look up something every five minutes are nearer (`poly-born-or-joined.toml`).
+const CANDIDATES: usize = 64;
 
 impl PolyNetwork {
     fn ending(&self, outcome: &Outcome) -> Ending {

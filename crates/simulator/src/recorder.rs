@@ -39,6 +39,8 @@ pub struct Finished {
     pub ending: Ending,
     /// When.
     pub at: Moment,
+    /// Whether it had ended before, and now all of its holders are known.
+    pub is_complete: bool,
 }
 
 /// What is counted for each kind of wish.
@@ -62,11 +64,21 @@ pub struct Kinds {
     pub first: Distribution,
     /// Nodes that stored it.
     pub stored: Distribution,
+    /// Time until all that were to store it had answered, or were not waited for any more.
+    pub complete: Distribution,
+    /// Time until nine tenths of those that have stored it in the end had acknowledged it.
+    pub most: Distribution,
+    /// Nodes that had stored it by then.
+    pub holders: Distribution,
 }
 
 /// Measures a run.
 pub struct Recorder<N: Network> {
     operations: BTreeMap<(Place, OperationId), Operation>,
+    /// Puts that have ended and go on behind.
+    behind: BTreeMap<(Place, OperationId), Operation>,
+    /// When acknowledgements came in at places whose last put goes on.
+    acknowledged: BTreeMap<Place, Vec<Moment>>,
     /// Ended before their id was known: in the very step that began them.
     early: Vec<(Place, News)>,
     finished: Vec<Finished>,
@@ -134,6 +146,8 @@ impl<N: Network + 'static> Recorder<N> {
     pub fn new(places: usize, keeps_disks: bool, checkers: Option<Checkers<N>>) -> Self {
         Self {
             operations: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
             early: Vec::new(),
             finished: Vec::new(),
             kinds: BTreeMap::new(),
@@ -179,6 +193,9 @@ impl<N: Network + 'static> Recorder<N> {
             explained.id = Some(id);
         }
         let started = operation.started;
+        if operation.kind == WorkKind::Put {
+            self.acknowledged.insert(place, Vec::new());
+        }
         self.operations.insert((place, id), operation);
         let early = core::mem::take(&mut self.early);
         for (place, news) in early {
@@ -204,9 +221,11 @@ impl<N: Network + 'static> Recorder<N> {
     /// Forgets the operations of a node that has left.
     pub fn forget(&mut self, place: Place) {
         let mine = (place, OperationId(0))..=(place, OperationId(u64::MAX));
-        let ids: Vec<_> = self.operations.range(mine).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.operations.remove(&id);
+        for under_way in [&mut self.operations, &mut self.behind] {
+            let ids: Vec<_> = under_way.range(mine.clone()).map(|(id, _)| *id).collect();
+            for id in ids {
+                under_way.remove(&id);
+            }
         }
     }
 
@@ -237,6 +256,10 @@ impl<N: Network + 'static> Recorder<N> {
 
     fn take(&mut self, now: Moment, place: Place, news: News) {
         let id = match &news {
+            News::Complete(id, holders) => {
+                self.complete(now, (place, *id), holders);
+                return;
+            }
             News::Found(id) | News::Stored(id, _) | News::Done(id, _) => (place, *id),
         };
         let Some(operation) = self.operations.get_mut(&id) else { return };
@@ -258,8 +281,10 @@ impl<N: Network + 'static> Recorder<N> {
                 let ending =
                     Ending { fulfilled: !holders.is_empty(), nodes: holders, ..Ending::default() };
                 let operation = operation.clone();
-                self.finished.push(Finished { place, operation, ending, at: now });
+                let is_complete = false;
+                self.finished.push(Finished { place, operation, ending, at: now, is_complete });
             }
+            News::Complete(..) => {}
             News::Done(_, ending) => {
                 if let Some(explained) = &mut self.explained
                     && explained.whose == Some(place)
@@ -278,9 +303,27 @@ impl<N: Network + 'static> Recorder<N> {
                 if !matches!(operation.kind, WorkKind::Announce | WorkKind::Keep) {
                     kinds.count(&operation, &ending);
                 }
-                self.finished.push(Finished { place, operation, ending, at: now });
+                if operation.kind == WorkKind::Put && ending.fulfilled {
+                    self.behind.insert(id, operation.clone());
+                }
+                let is_complete = false;
+                self.finished.push(Finished { place, operation, ending, at: now, is_complete });
             }
         }
+    }
+
+    /// A put that has ended has reached all of its holders.
+    fn complete(&mut self, now: Moment, id: (Place, OperationId), holders: &[Place]) {
+        let Some(operation) = self.behind.remove(&id) else { return };
+        let kinds = self.kinds.entry(operation.kind).or_default();
+        kinds.complete.add_span(now.since(operation.started));
+        let acknowledged = self.acknowledged.remove(&id.0).unwrap_or_default();
+        if let Some(most) = acknowledged.get((9 * holders.len()).div_ceil(10).saturating_sub(1)) {
+            kinds.most.add_span(most.since(operation.started));
+        }
+        kinds.holders.add(holders.len() as u64);
+        let ending = Ending { fulfilled: true, nodes: holders.to_vec(), ..Ending::default() };
+        self.finished.push(Finished { place: id.0, operation, ending, at: now, is_complete: true });
     }
 }
 
@@ -329,6 +372,11 @@ impl<N: Network + 'static> Observer<N::Node, N> for Recorder<N> {
 
     fn arrived(&mut self, births: &N, now: Moment, from: Place, to: Place, message: &[u8]) {
         self.tell(births, now, to, "from", from, message);
+        if let Some(acknowledged) = self.acknowledged.get_mut(&to)
+            && N::is_stored(message)
+        {
+            acknowledged.push(now);
+        }
         let at = to as usize;
         if self.received.len() <= at {
             self.received.resize(at + 1, 0);
@@ -357,9 +405,12 @@ impl<N: Network + 'static> Observer<N::Node, N> for Recorder<N> {
     ) {
         if let Some(news) = births.news(&event) {
             let id = match &news {
-                News::Found(id) | News::Stored(id, _) | News::Done(id, _) => *id,
+                News::Found(id)
+                | News::Stored(id, _)
+                | News::Complete(id, _)
+                | News::Done(id, _) => (place, *id),
             };
-            if self.operations.contains_key(&(place, id)) {
+            if self.operations.contains_key(&id) || self.behind.contains_key(&id) {
                 self.take(now, place, news);
             } else if self.early.len() < MAX_EARLY {
                 self.early.push((place, news));

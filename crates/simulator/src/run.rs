@@ -4,6 +4,7 @@
 //! order of all events: wishes, comings and goings, happenings, samples.
 
 mod measure;
+mod placement;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::recorder::{Finished, Operation, PATIENCE, Recorder};
 use crate::report::{Progress, RunReport};
 use crate::scenario::{BirthKind, Scenario, WorkKind};
 use measure::Curves;
+use placement::Placement;
 use plan::Plan;
 
 /// What a run is given besides its scenario.
@@ -50,6 +52,7 @@ pub struct Run<'a, N: Network + 'static> {
     /// Values and topics that have been stored: who holds them.
     stored: BTreeMap<(bool, u64), Held>,
     curves: Curves,
+    placement: Placement,
     draws: u64,
 }
 
@@ -122,6 +125,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             luggage: BTreeMap::new(),
             stored: BTreeMap::new(),
             curves: Curves::default(),
+            placement: Placement::default(),
             draws: 0,
         }
     }
@@ -327,6 +331,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let started = self.engine.now();
         let target = target.unwrap_or_default();
         let operation = Operation { kind, number, target, started, found: false };
+        self.note_nearest(place, &operation);
         self.recorder.expect_operation(place, &operation);
         let Some(id) = self.engine.command(place, command, &mut self.recorder) else { return };
         self.recorder.watch(place, id, operation);
@@ -336,6 +341,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         if self.engine.is_present(place) {
             return;
         }
+        self.note_turn();
+        self.placement.joins += 1;
         let mut draw = self.draw(about::JOIN);
         let introducers: Vec<Place> =
             (0..INTRODUCERS).filter_map(|_| self.anybody(&mut draw)).collect();
@@ -407,11 +414,13 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let Some(happening) = self.scenario.happening.get(index as usize) else { return };
         let kill = mix3(self.inputs.seed, about::KILL, u64::from(index));
         if happening.kill > 0.0 {
+            self.note_turn();
             self.note_kill();
             for place in 0..count(self.engine.places()) {
                 if unit(mix2(kill, place.into())) < happening.kill
                     && self.engine.births().is_honest(place)
                 {
+                    self.placement.deaths += u64::from(self.engine.is_present(place));
                     self.engine.kill(place);
                     self.recorder.forget(place);
                 }
@@ -438,6 +447,12 @@ impl<'a, N: Network + 'static> Run<'a, N> {
 
     fn settle_account(&mut self, finished: Finished) {
         let Finished { place, operation, ending, .. } = finished;
+        if finished.is_complete {
+            if let Some(held) = self.stored.get_mut(&(true, operation.number)) {
+                held.places = ending.nodes;
+            }
+            return;
+        }
         match operation.kind {
             WorkKind::Find => self.judge_find(&operation, &ending.nodes),
             WorkKind::Put | WorkKind::Announce | WorkKind::Keep => {

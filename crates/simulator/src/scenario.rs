@@ -168,6 +168,8 @@ pub struct NodeFields {
     pub deadline: Option<Span>,
     /// Contacts that a node of `poly` born in steady state knows beyond its table.
     pub contacts: Option<u32>,
+    /// Nodes of which each bucket of a node of `poly` born in steady state has the nearest.
+    pub candidates: Option<usize>,
     /// How often holders of `poly` compare what they hold.
     pub repair_every: Option<Span>,
 }

@@ -97,7 +97,14 @@ impl Settings {
                 subnet_burst: 4000,
             }),
             contacts: 65_536,
-            table: TableSettings { bucket_size: 20, spares: 8, ..TableSettings::default() },
+            table: TableSettings {
+                bucket_size: 20,
+                spares: 8,
+                // Among millions near contacts must be met first; ids are proven, so that whoever
+                // would take all places needs as many subnets as ever.
+                settled_after: Duration::from_hours(2),
+                ..TableSettings::default()
+            },
             refresh_every: Duration::from_mins(15),
             repair_every: Duration::from_mins(10),
             lease: Duration::from_mins(10),
@@ -314,11 +321,12 @@ impl<S: Store> Node<S> {
     }
 
     /// Makes this a node that has been up for long, with this table, whose next round of refreshing
-    /// begins at `refresh_at`, and with these further contacts. For the simulator, whose networks
-    /// are born in steady state.
+    /// begins at `refresh_at`, with these further contacts, and with an estimate of how many nodes
+    /// there are. For the simulator, whose networks are born in steady state.
     pub fn settle(
         &mut self,
         now: Moment,
+        nodes: f64,
         members: impl IntoIterator<Item = Member<Endpoint>>,
         others: impl IntoIterator<Item = (Contact<Endpoint>, Rtt)>,
         refresh_at: Moment,
@@ -333,6 +341,7 @@ impl<S: Store> Node<S> {
         }
         self.overlay.settle(members, refresh_at);
         self.observe_home();
+        self.census.settle_at(nodes);
         self.repair.settle(refresh_at);
     }
 

@@ -53,7 +53,7 @@ const MOST_SPREAD: usize = 20_000;
 const KEYS_SPREAD: u64 = 100;
 const SPREAD: u64 = 0x2a_06;
 /// Results compared with the truth.
-const MAX_JUDGED: u64 = 20_000;
+pub(super) const MAX_JUDGED: u64 = 20_000;
 
 impl Curves {
     fn add(&mut self, name: &'static str, at: f64, value: f64) {
@@ -81,7 +81,11 @@ fn share_of(found: &[Place], truth: &[Place]) -> f64 {
 }
 
 /// The honest nodes closest to a target that are there.
-fn closest<N: Network>(engine: &Engine<N::Node, N>, target: &Id, many: usize) -> Vec<Place> {
+pub(super) fn closest<N: Network>(
+    engine: &Engine<N::Node, N>,
+    target: &Id,
+    many: usize,
+) -> Vec<Place> {
     let network = engine.births();
     let ids = network.ids();
     let mut found = ids.closest(target, many, |place| {
@@ -115,6 +119,7 @@ impl<N: Network + 'static> Run<'_, N> {
 
     /// A value was looked for.
     pub(super) fn judge_get(&mut self, place: Place, operation: &Operation, found: bool) {
+        self.judge_holders(place, operation);
         let found = found || operation.found;
         self.curves.asked += 1;
         self.curves.found += u64::from(found);
@@ -383,6 +388,7 @@ impl<N: Network + 'static> Run<'_, N> {
             bytes += standing.bytes as u64;
         }
         self.put_moved(put);
+        self.put_placement(put);
         put("nodes.awake".into(), to_f64(awake));
         put("nodes.bytes".into(), to_f64(bytes) / to_f64(awake.max(1)));
         put("nodes.contacts".into(), to_f64(contacts) / to_f64(awake.max(1)));
@@ -412,6 +418,13 @@ fn figures(kinds: &Kinds) -> Vec<(&'static str, f64)> {
     }
     if kinds.stored.count() > 0 {
         figures.push(("replicas", kinds.stored.mean()));
+    }
+    if kinds.complete.count() > 0 {
+        figures.push(("complete_p50_ms", ms(&kinds.complete, 0.5)));
+        figures.push(("complete_p99_ms", ms(&kinds.complete, 0.99)));
+        figures.push(("most_p50_ms", ms(&kinds.most, 0.5)));
+        figures.push(("most_p99_ms", ms(&kinds.most, 0.99)));
+        figures.push(("holders", kinds.holders.mean()));
     }
     figures
 }

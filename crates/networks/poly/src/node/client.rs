@@ -268,13 +268,11 @@ impl<S: Store> Node<S> {
     /// about a fifth, so that among equals others decide.
     pub(super) fn pace(&self, contact: &Contact<Endpoint>) -> u8 {
         let rtt = self.known.get(&contact.key).and_then(|seen| seen.rtt).unwrap_or(self.strangers);
-        let millis = u32::try_from(rtt.smoothed().as_millis()).unwrap_or(u32::MAX) / 2 + 4;
-        let octave = millis.ilog2();
-        let quarter = millis.saturating_mul(4) >> octave & 3;
+        let millis = u32::try_from(rtt.smoothed().as_millis()).unwrap_or(u32::MAX);
         // Among equally fast ones each node prefers others: no holder serves all.
         let [.., ours] = *self.settings.id.as_bytes();
         let [.., theirs] = *contact.key.as_bytes();
-        u8::try_from(octave * 4 + quarter).unwrap_or(31).min(31) << 3 | (ours ^ theirs) & 7
+        super::walk::pace(millis) << 3 | (ours ^ theirs) & 7
     }
 
     /// When an answer of this contact is slow.

@@ -20,6 +20,13 @@ use crate::wire::{Answer, Ask, Carried, Purpose};
 
 /// Holders asked at once for a blob after so many others did not have it.
 const MAX_AT_ONCE: usize = 4;
+/// Holders never heard of before that are asked at once for a blob: among hosts of `PlanetLab` the
+/// fastest of three takes 50 ms in the median, one alone 134.
+const STRANGERS_AT_ONCE: usize = 3;
+/// Requests of a search for a blob under way on one path: one more than of others, for the fastest
+/// answer of each step decides. Among a million nodes the median falls by a tenth, for five
+/// messages more.
+const AHEAD: usize = PARALLEL + 1;
 /// Replicas of a topic that are asked.
 const LISTS: usize = 5;
 /// Times that a version claimed but not shown is asked for.
@@ -101,18 +108,20 @@ impl<S: Store> Node<S> {
         loop {
             let Work::Blob(blob) = &operation.work else { return true };
             let walk = &operation.walk;
-            // Each one that lacks it or is slow makes it likelier that the next is, too.
+            let fastest = walk.fastest_in_region();
+            // Each one that lacks it or is slow makes it likelier that the next is, too. Of
+            // strangers, whose speed nobody knows, some are asked at once: one will be near.
             let slow = walk.waiting() - walk.open();
-            let at_once = (1 + blob.lacking.len() + slow).min(MAX_AT_ONCE);
-            let fastest = if walk.open() < at_once { walk.fastest_in_region() } else { None };
+            let is_stranger = fastest.is_some_and(|next| self.is_stranger(&next.contact));
+            let at_once = if is_stranger { STRANGERS_AT_ONCE } else { 1 };
+            let at_once = (at_once + blob.lacking.len() + slow).min(MAX_AT_ONCE);
+            let may = walk.serving() < at_once;
             let knows_region = walk.region() > 0;
-            let way = || {
-                let may = !knows_region || walk.open() < at_once;
-                walk.next_on_paths(MIN_HOLDERS, PARALLEL).filter(|_| may)
-            };
-            let Some(next) = fastest.or_else(way) else { break };
+            let way = || walk.next_on_paths(MIN_HOLDERS, AHEAD).filter(|_| may || !knows_region);
+            let Some(next) = fastest.filter(|_| may).or_else(way) else { break };
             // Several may answer at once: only one may send what takes more than a datagram.
-            let room = if walk.open() == 0 && knows_region { MAX_BULK } else { ROOM };
+            let is_only = next.in_region && walk.serving() == 0 && at_once == 1;
+            let room = if is_only { MAX_BULK } else { ROOM };
             self.ask_for(now, id, operation, next, (Kind::Blob, room));
         }
         if Self::is_waiting(operation) {
@@ -125,6 +134,11 @@ impl<S: Store> Node<S> {
         };
         self.tell(now, id, operation, outcome);
         true
+    }
+
+    /// Whether a contact has never answered us.
+    fn is_stranger(&self, contact: &Contact<Endpoint>) -> bool {
+        self.known.get(&contact.key).is_none_or(|seen| seen.rtt.is_none())
     }
 
     fn ask_for(
@@ -200,7 +214,7 @@ impl<S: Store> Node<S> {
         loop {
             let Work::Record(newest) = &operation.work else { return true };
             let walk = &operation.walk;
-            let expected = newest.replicas.len() + walk.open();
+            let expected = newest.replicas.len() + walk.serving();
             if expected < wanted
                 && let Some(next) = walk.fastest_in_region()
             {
@@ -332,7 +346,7 @@ impl<S: Store> Node<S> {
         loop {
             let Work::List(list) = &operation.work else { return true };
             let walk = &operation.walk;
-            let expected = list.told.len() + walk.open();
+            let expected = list.told.len() + walk.serving();
             let fastest = if expected < LISTS { walk.fastest_in_region() } else { None };
             let lacks = list.told.len() < LISTS;
             let way = || walk.next_on_paths(MIN_HOLDERS, PARALLEL).filter(|_| lacks);

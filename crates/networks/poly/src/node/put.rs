@@ -105,7 +105,7 @@ impl<S: Store> Node<S> {
             let walk = &operation.walk;
             let is_open = put.is_open() || !swaps(&operation.command);
             let reached = put.served.saturating_sub(walk.lost());
-            let has_room = reached < MAX_SERVED && (is_open || !walk.is_serving());
+            let has_room = reached < MAX_SERVED && (is_open || walk.serving() == 0);
             if has_room && let Some(next) = walk.unserved_in_region() {
                 self.serve_put(now, id, operation, next);
                 continue;

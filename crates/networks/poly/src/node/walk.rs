@@ -18,6 +18,12 @@ const PER_SUBNET: usize = 4;
 /// Contacts taken from one answer.
 const PER_ANSWER: usize = 24;
 
+/// Of so many of the closest the next on the way is chosen.
+const CHOICE: usize = 24;
+/// What a bit that is left of the way costs: a step takes some 50 ms among near contacts, and
+/// brings five bits.
+const MS_PER_BIT: f64 = 10.0;
+
 /// One walk.
 #[derive(Debug)]
 pub(super) struct Walk {
@@ -120,12 +126,30 @@ impl Walk {
     }
 
     fn next_on(&self, path: u8, closest: usize, parallel: usize) -> Option<Next> {
-        let asked = |c: &&Candidate| c.path == path && c.state == State::Asked;
-        if self.candidates.iter().filter(asked).count() >= parallel {
+        // Who was asked and is no longer among the closest is overtaken: nobody waits for it.
+        let (mut asked, mut has_fresh) = (0, false);
+        for (_, candidate) in self.deciding(path, closest) {
+            asked += usize::from(candidate.state == State::Asked);
+            has_fresh |= candidate.state == State::Fresh;
+        }
+        if asked >= parallel || !has_fresh {
             return None;
         }
-        let mut deciding = self.deciding(path, closest);
-        deciding.find(|(_, c)| c.state == State::Fresh).map(|(at, candidate)| candidate.next(at))
+        self.soonest(path, closest)
+    }
+
+    /// Of those not asked yet the one that should bring the walk on soonest: one that is farther
+    /// from the target leaves more of the way, one that answers fast takes less time for its part
+    /// (proximity route selection: Gummadi 2003). Near the target there is no choice.
+    fn soonest(&self, path: u8, closest: usize) -> Option<Next> {
+        let (_, nearest) = self.deciding(path, 1).next()?;
+        let choice = if nearest.in_region { closest } else { closest.max(CHOICE) };
+        let bits = |candidate: &Candidate| candidate.distance.as_fraction().log2();
+        let least = bits(nearest);
+        let takes = |c: &Candidate| f64::from(pace_ms(c.pace)) + MS_PER_BIT * (bits(c) - least);
+        let fresh = self.deciding(path, choice).filter(|(_, c)| c.state == State::Fresh);
+        let soonest = fresh.min_by(|(_, a), (_, b)| takes(a).total_cmp(&takes(b)));
+        soonest.map(|(at, candidate)| candidate.next(at))
     }
 
     /// One of the closest that told the way, but was not asked to serve.
@@ -234,9 +258,9 @@ impl Walk {
         self.candidates.iter().filter(|c| c.state == State::Asked).count()
     }
 
-    /// Whether one that was asked to serve may answer soon.
-    pub(super) fn is_serving(&self) -> bool {
-        self.candidates.iter().any(|c| c.is_served && c.state == State::Asked)
+    /// How many were asked to serve and are not overdue.
+    pub(super) fn serving(&self) -> usize {
+        self.candidates.iter().filter(|c| c.is_served && c.state == State::Asked).count()
     }
 
     /// How many were asked, by answer or by silence, in vain or not.
@@ -349,6 +373,20 @@ impl Candidate {
     fn next(&self, at: usize) -> Next {
         Next { contact: self.contact, in_region: self.in_region, at }
     }
+}
+
+/// How fast a contact answers that takes so long, the number growing by one for each fifth or so.
+pub(super) fn pace(millis: u32) -> u8 {
+    let millis = (millis / 2).saturating_add(4);
+    let octave = millis.ilog2();
+    let quarter = millis.saturating_mul(4) >> octave & 3;
+    u8::try_from(octave * 4 + quarter).unwrap_or(31).min(31)
+}
+
+/// How long one of that pace takes, in milliseconds; the last three bits only tell equals apart.
+fn pace_ms(pace: u8) -> u32 {
+    let (octave, quarter) = (u32::from(pace >> 5), u32::from(pace >> 3 & 3));
+    2 * ((4 + quarter) << octave >> 2).saturating_sub(4)
 }
 
 /// How long an overdue answer is still waited for before the walk may end without it.

@@ -39,3 +39,13 @@ fn the_radius_follows_the_network_without_trembling() {
     assert!((0.8..1.25).contains(&share), "the radius is off by {share}");
     assert!(changes < 20, "it has changed {changes} times");
 }
+
+#[test]
+fn a_settled_census_knows_the_size() {
+    for nodes in [30.0, 1000.0, 800_000.0] {
+        let mut census = Census::default();
+        census.settle_at(nodes);
+        let told = census.size().unwrap().nodes;
+        assert!((told / nodes - 1.0).abs() < 0.03, "{told} for {nodes}");
+    }
+}

@@ -67,6 +67,42 @@ fn paths_share_nobody() {
 }
 
 #[test]
+fn who_is_overtaken_holds_nobody_up() {
+    let mut walk = walk(&[200, 210], 1);
+    while let Some(next) = walk.next_on_paths(2, 2) {
+        walk.ask(next, false, Moment::from_micros(u64::MAX));
+    }
+    assert_eq!(walk.open(), 2);
+    walk.answered(&contact(200), [contact(40), contact(50), contact(60)], |_| 0);
+    let mut asked = Vec::new();
+    while let Some(next) = walk.next_on_paths(2, 2) {
+        walk.ask(next, false, Moment::from_micros(u64::MAX));
+        asked.push(id(Some(next)).unwrap());
+    }
+    assert_eq!(asked, [40, 50], "the slow one is among the closest no more");
+}
+
+#[test]
+fn the_way_leads_through_fast_ones() {
+    let mut walk = Walk::new(Key::ZERO, Radius::new(16 << 56), 1);
+    let paced = |contact: &Contact<Endpoint>| {
+        pace(if contact.key.as_bytes()[0] == 80 { 20 } else { 200 }) << 3
+    };
+    walk.seed([40, 50, 80].map(contact), paced);
+    assert_eq!(id(walk.next_on_paths(8, 3)), Some(80), "a bit more of the way in a tenth");
+    walk.seed([9].map(contact), paced);
+    assert_eq!(id(walk.next_on_paths(2, 3)), Some(9), "in the region nearness decides");
+}
+
+#[test]
+fn a_pace_tells_about_how_long_an_answer_takes() {
+    for millis in [0, 10, 50, 134, 300, 480] {
+        let told = pace_ms(pace(millis) << 3 | 7);
+        assert!(told <= millis && millis <= told + told / 4 + 4, "{told} for {millis}");
+    }
+}
+
+#[test]
 fn a_subnet_gets_few_places() {
     let mut walk = Walk::new(Key::ZERO, Radius::ALL, 1);
     let global = |id: u8| {
