@@ -151,10 +151,9 @@ impl Census {
 const SETTLED_LOOKUPS: u32 = 64;
 /// Lookups after which their average is better than what our own neighbourhood says.
 const ENOUGH: u32 = 4;
-/// Steps of a size for each doubling: so few that estimates, which stray by some hundredths, mostly
-/// fall on the same one. Whoever takes the network for a step larger holds fewer values than others
-/// look for with him.
-const STEPS: f64 = 2.0;
+/// Steps of a size for each doubling. With fewer estimates fall on the same one more often, but two
+/// who swap a record at once and do not may each find more than half of what they take for all.
+const STEPS: f64 = 4.0;
 /// How far an estimate strays from its step before the next is taken.
 const LEAVES_AT: f64 = 0.75;
 
