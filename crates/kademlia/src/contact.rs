@@ -114,6 +114,8 @@ pub struct Standing {
     first_answer_s: u32,
     last_answer_s: u32,
     last_query_s: u32,
+    /// How many minutes before its first answer it began, as it says.
+    older_min: u16,
     /// Round-trip time of its answers.
     pub rtt: Rtt,
     /// Requests in a row that it left unanswered.
@@ -130,6 +132,7 @@ impl Standing {
             first_answer_s: now,
             last_answer_s: now,
             last_query_s: now,
+            older_min: 0,
             rtt,
             failures: 0,
             verified,
@@ -167,9 +170,21 @@ impl Standing {
         self.failures = self.failures.saturating_add(1);
     }
 
+    /// It says that it has been up for so long; more than 45 days count as so many.
+    pub fn says_age(&mut self, now: Moment, age: Duration) {
+        let older = age.saturating_sub(now.since(self.first_answer()));
+        self.older_min = u16::try_from(older.as_secs() / 60).unwrap_or(u16::MAX);
+    }
+
     /// When it first answered.
     pub fn first_answer(&self) -> Moment {
         moment(self.first_answer_s)
+    }
+
+    /// How old it was when it last answered, as far as is known or it says.
+    pub fn age(&self) -> Duration {
+        let known_s = self.last_answer_s.saturating_sub(self.first_answer_s);
+        Duration::from_secs(u64::from(known_s) + 60 * u64::from(self.older_min))
     }
 
     /// When it last answered.

@@ -41,6 +41,9 @@ pub struct OverlaySettings {
     pub lookup: LookupSettings,
     /// How often the neighbourhood of our own id, and buckets with free places, are looked up.
     pub refresh_every: Duration,
+    /// How often they are if that finds hardly anybody new. BEP 5 knows no such pause: "Buckets
+    /// that have not been changed in 15 minutes should be 'refreshed'".
+    pub refresh_at_most: Duration,
 }
 
 impl Default for OverlaySettings {
@@ -50,6 +53,7 @@ impl Default for OverlaySettings {
             table: TableSettings::default(),
             lookup: LookupSettings::default(),
             refresh_every: Duration::from_mins(15),
+            refresh_at_most: Duration::from_mins(15),
         }
     }
 }
@@ -254,6 +258,7 @@ impl<A: Address> Overlay<A> {
             // They are asked for a sign of life, and who is new near us, as soon as time begins.
             self.upkeep.check_at = Moment::START;
             self.upkeep.refresh_at = Some(Moment::START);
+            self.upkeep.has_restored = true;
         }
     }
 
@@ -262,7 +267,7 @@ impl<A: Address> Overlay<A> {
     /// state.
     pub fn settle(&mut self, members: impl AsRef<[Member<A>]>, refresh_at: Moment) {
         self.table.seat(members.as_ref());
-        let first_check = self.table.next_check(&[]);
+        let first_check = self.table.next_check(Moment::START, &[]);
         self.upkeep.check_at = first_check.map_or(refresh_at, |(due, _)| due);
         self.upkeep.refresh_at = Some(refresh_at);
         self.upkeep.young_rounds = YOUNG_ROUNDS;
@@ -273,6 +278,8 @@ impl<A: Address> Overlay<A> {
         let lookup = self.start(now, self.me(), self.settings.lookup, true, rng)?;
         self.upkeep.refreshing = Some(lookup);
         self.upkeep.next_bucket = 0;
+        self.upkeep.found = 0;
+        self.forget_visits();
         self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
         Some(lookup)
     }
@@ -287,6 +294,7 @@ impl<A: Address> Overlay<A> {
     pub fn change_id(&mut self, now: Moment, me: Key) {
         self.table.move_to(me);
         self.upkeep.young_rounds = 0;
+        self.forget_visits();
         if self.upkeep.refresh_at.is_some() {
             self.upkeep.refresh_at = Some(now);
         }
@@ -386,6 +394,9 @@ impl<A: Address> Overlay<A> {
         let placement = self.table.answered(now, contact, Some(rtt), verified);
         if placement == Placement::Added {
             self.upkeep.has_grown = true;
+            if let Purpose::Lookup(id) = purpose {
+                self.upkeep.found += usize::from(self.upkeep.refreshing == Some(id));
+            }
             self.upkeep.check_at = self.upkeep.check_at.min(now + CHECK_SOONEST);
             // A node that others found before it asked anybody keeps its table fresh all the same.
             self.upkeep.refresh_at.get_or_insert(now + REJOIN_MIN);
@@ -395,6 +406,11 @@ impl<A: Address> Overlay<A> {
             self.step_answered(id, asked, contact, contacts);
         }
         Some(heard)
+    }
+
+    /// A contact that has answered says that it has been up for so long.
+    pub fn says_age(&mut self, now: Moment, contact: &Contact<A>, age: Duration) {
+        self.table.says_age(now, contact, age);
     }
 
     /// An error arrived from `from`. Who answers questions of lookups and upkeep so is no help, and
@@ -662,6 +678,7 @@ impl<A: Address> Overlay<A> {
         self.size.observe(&lookup.target(), closest.iter().map(|contact| &contact.key));
         if self.upkeep.refreshing == Some(id) {
             self.upkeep.refreshing = None;
+            self.looked_up();
             self.refreshed(now, rng);
         }
         self.events.push_back(OverlayEvent::LookupDone(id, lookup));

@@ -14,6 +14,7 @@
 //!   places.
 
 mod bucket;
+mod check;
 mod marks;
 
 /// What [`Table::closest`] returns.
@@ -45,6 +46,13 @@ pub struct TableSettings {
     pub failures_until_bad: u8,
     /// Silence that makes any contact questionable: 15 minutes in BEP 5.
     pub questionable_after: Duration,
+    /// The same for our nearest contacts, of which none may be missed for long.
+    pub near_after: Duration,
+    /// Silence after which the youngest contact is asked for a sign of life: a minute or more.
+    pub checked_after: Duration,
+    /// Whether a query is as good a sign of life as an answer, because its sender has proven where
+    /// he is.
+    pub queries_prove: bool,
     /// Age below which a contact may lose its place to a much nearer one.
     pub settled_after: Duration,
 }
@@ -59,6 +67,9 @@ impl Default for TableSettings {
             per_subnet: 10,
             failures_until_bad: 2,
             questionable_after: Duration::from_mins(15),
+            near_after: Duration::from_mins(15),
+            checked_after: Duration::from_mins(1),
+            queries_prove: false,
             settled_after: Duration::from_mins(30),
         }
     }
@@ -110,12 +121,14 @@ pub struct Table<A> {
     /// marks is read.
     marks: Marks,
     settings: TableSettings,
+    /// The first bucket of near contacts when checks were looked for last.
+    near_from: usize,
 }
 
 impl<A: Address> Table<A> {
     /// An empty table around our own id.
     pub fn new(me: Key, settings: TableSettings) -> Self {
-        Self { me, settings, buckets: Vec::new(), marks: Marks::default() }
+        Self { me, settings, buckets: Vec::new(), marks: Marks::default(), near_from: 0 }
     }
 
     /// Our own id.
@@ -143,13 +156,16 @@ impl<A: Address> Table<A> {
     ) -> Placement {
         if let Some(member) = self.member_mut(&contact.key) {
             if member.contact.address == contact.address {
+                let was_failing = member.standing.failures > 0;
                 member.standing.verified = verified;
                 member.standing.answered(now, rtt);
                 let index = self.index(&contact.key);
-                if let Some(bucket) = self.buckets.get_mut(index)
-                    && (bucket.may_give_way || !verified)
-                {
+                let Some(bucket) = self.buckets.get_mut(index) else { return Placement::Known };
+                if bucket.may_give_way || !verified {
                     bucket.review(&self.settings);
+                }
+                if was_failing {
+                    bucket.check_from = Moment::START;
                 }
                 return Placement::Known;
             }
@@ -171,6 +187,26 @@ impl<A: Address> Table<A> {
         if self.member(&contact.key).is_none() {
             self.remove_address(contact.address);
             self.place(Member { contact, standing: Standing::restored() });
+        }
+    }
+
+    /// Forgets contacts of an earlier run that have not answered in this one, if so many others
+    /// have; whether they have.
+    pub fn forget_restored(&mut self, enough: usize) -> bool {
+        let answering = self.members().filter(|member| member.standing.failures == 0);
+        let has_enough = answering.count() >= enough;
+        for bucket in self.buckets.iter_mut().filter(|_| has_enough) {
+            bucket.retain(|member| !member.standing.is_restored());
+        }
+        has_enough
+    }
+
+    /// A contact says that it has been up for so long: how often it is asked for a sign of life
+    /// goes by that.
+    pub fn says_age(&mut self, now: Moment, contact: &Contact<A>, age: Duration) {
+        let member = self.member_mut(&contact.key);
+        if let Some(member) = member.filter(|member| member.contact.address == contact.address) {
+            member.standing.says_age(now, age);
         }
     }
 
@@ -198,6 +234,7 @@ impl<A: Address> Table<A> {
             bucket.live.extend_from_slice(live);
             let room = spares.saturating_sub(bucket.spare.len());
             bucket.spare.extend_from_slice(waiting.get(..room).unwrap_or(waiting));
+            bucket.check_from = Moment::START;
             bucket.review(&self.settings);
         }
     }
@@ -231,8 +268,10 @@ impl<A: Address> Table<A> {
         let Some(member) = bucket.live.get_mut(at) else {
             return;
         };
+        let was_restored = member.standing.is_restored();
         member.standing.failed();
         (bucket.may_fail, bucket.may_give_way) = (true, true);
+        bucket.check_from = Moment::START;
         let failures = member.standing.failures;
         if failures < until_bad {
             return;
@@ -242,7 +281,8 @@ impl<A: Address> Table<A> {
                 *member = spare;
             }
             bucket.review(&self.settings);
-        } else if failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR) && !self.is_isolated()
+        } else if (was_restored || failures >= until_bad.saturating_mul(Self::BAD_KEPT_FACTOR))
+            && !self.is_isolated()
         {
             self.remove(&contact.key);
         }
@@ -265,7 +305,7 @@ impl<A: Address> Table<A> {
     }
 
     /// A bad contact without a successor stays until it has failed this many times as often as
-    /// makes it bad.
+    /// makes it bad; one of an earlier run that has never answered in this one does not.
     const BAD_KEPT_FACTOR: u8 = 3;
 
     /// Whether an answer from this contact, unknown so far, could give it a place.
@@ -378,6 +418,17 @@ impl<A: Address> Table<A> {
         self.buckets.iter().flat_map(|bucket| &bucket.live)
     }
 
+    /// How many of our nearest contacts have not failed: those of the deepest buckets.
+    pub(crate) fn held_near(&self) -> usize {
+        let near = self.buckets.iter().skip(self.near_from()).flat_map(|bucket| &bucket.live);
+        near.filter(|member| member.standing.failures == 0).count()
+    }
+
+    /// How many contacts hold a place in a bucket.
+    pub(crate) fn held_in(&self, bucket: u32) -> usize {
+        self.buckets.get(bucket as usize).map_or(0, |bucket| bucket.live.len())
+    }
+
     /// How many contacts hold a place.
     pub fn len(&self) -> usize {
         self.buckets.iter().map(|bucket| bucket.live.len()).sum()
@@ -405,69 +456,14 @@ impl<A: Address> Table<A> {
         census
     }
 
-    /// The contact whose silence is overdue the longest, and since when; it should be asked for a
-    /// sign of life once that moment has come.
-    ///
-    /// Sessions are heavy-tailed, so a contact that was up for `a` and has been silent for `s` is
-    /// alive with probability about a / (a + s) (Li 2005): young contacts are asked sooner, when
-    /// that falls to two thirds, and all after [`TableSettings::questionable_after`]. One that
-    /// sends us queries is not silent: in a young network, where all ask all, hardly a check is
-    /// needed.
-    ///
-    /// `underway` are left out: they are being asked.
-    pub fn next_check(&self, underway: &[Contact<A>]) -> Option<(Moment, Contact<A>)> {
-        let mut first: Option<(Moment, Contact<A>)> = None;
-        for member in self.members() {
-            let check = (self.check_due(&member.standing), member.contact);
-            // Hardly any is due before all others: who is underway is looked for then alone.
-            if first.is_none_or(|first| check < first)
-                && underway.iter().all(|c| c.address != member.contact.address)
-            {
-                first = Some(check);
-            }
-        }
-        first
-    }
-
-    /// In whole microseconds, for it is computed for all members again and again.
-    fn check_due(&self, standing: &Standing) -> Moment {
-        if standing.is_restored() {
-            return Moment::START;
-        }
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        let longest = micros(self.settings.questionable_after);
-        let shortest = micros(Self::SHORTEST_PATIENCE);
-        let last_answer = standing.last_answer().as_micros();
-        let age = last_answer.saturating_sub(standing.first_answer().as_micros());
-        let patience = (age / 2).clamp(shortest, longest);
-        // One that just failed is asked again soon, ever less often, to be sure.
-        let failures = u64::from(standing.failures);
-        if failures > 0 {
-            let again = patience.saturating_add(shortest * failures * failures);
-            return Moment::from_micros(last_answer.saturating_add(again));
-        }
-        // Its queries are signs of life too (BEP 5), but anybody can send them in its name: they
-        // put the check off, not for ever.
-        let last_seen = standing.last_seen().as_micros();
-        let latest = last_answer.saturating_add(longest);
-        Moment::from_micros(latest.min(last_seen.saturating_add(patience)))
-    }
-
-    const SHORTEST_PATIENCE: Duration = Duration::from_mins(1);
-
     /// The buckets, from the one of nothing in common to that of our farthest neighbour, that hold
-    /// fewer contacts than they could. Those still deeper hold neighbours alone, whom a lookup of
-    /// our own id finds all; ids made up to be close to ours cause no further lookups.
-    pub fn unfilled_buckets(&self) -> impl Iterator<Item = u32> {
-        let mut neighbours = 0;
-        let is_near = |bucket: &&Bucket<A>| {
-            neighbours += bucket.live.len();
-            neighbours < self.settings.bucket_size
-        };
-        let near = self.buckets.iter().rev().take_while(is_near).count();
-        let far = self.buckets.len() - near;
-        (0u32..).zip(self.buckets.iter().take(far)).filter_map(|(index, bucket)| {
-            (bucket.live.len() < self.settings.bucket_size).then_some(index)
+    /// fewer contacts than they could, and how many each holds. Those still deeper hold neighbours
+    /// alone, whom a lookup of our own id finds all; ids made up to be close to ours cause no
+    /// further lookups.
+    pub fn unfilled_buckets(&self) -> impl Iterator<Item = (u32, usize)> {
+        (0u32..).zip(self.buckets.iter().take(self.near_from())).filter_map(|(index, bucket)| {
+            let held = bucket.live.len();
+            (held < self.settings.bucket_size).then_some((index, held))
         })
     }
 
@@ -517,9 +513,11 @@ impl<A: Address> Table<A> {
             return Err("two contacts have one address");
         }
         let global = |a: &&A| !a.is_local();
-        let crowded = hosts.iter().filter(global).any(|a| {
-            hosts.iter().filter(|b| a.subnet() == b.subnet()).count() > self.settings.per_subnet
-        });
+        let mut subnets: Vec<u64> = hosts.iter().filter(global).map(Address::subnet).collect();
+        subnets.sort_unstable();
+        let crowded = subnets
+            .windows(self.settings.per_subnet + 1)
+            .any(|together| together.first() == together.last());
         if crowded { Err("a subnet holds more than its share") } else { Ok(()) }
     }
 
@@ -562,6 +560,7 @@ impl<A: Address> Table<A> {
         let Some(bucket) = self.buckets.get_mut(index) else {
             return Placement::Refused;
         };
+        bucket.check_from = Moment::START;
         let placement = bucket.place(member, &settings);
         self.mark(&member.contact);
         placement

@@ -1,11 +1,11 @@
 //! How many events a second of one core's time a scenario comes to, from its beginning, and within
-//! each tenth of its events: `cargo run --release -p polykad-simulator --example event_speed FILE
-//! [NODES]`.
+//! each tenth of its time, or hundredth if that is more than a day:
+//! `cargo run --release -p polykad-simulator --example event_speed FILE [NODES]`.
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "measures time")]
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use simulator::stats::to_f64;
 use simulator::{Overrides, ScenarioFile};
@@ -18,6 +18,8 @@ fn core_seconds(begun: Instant) -> f64 {
         told.and_then(|told| told.split_whitespace().next().and_then(|word| word.parse().ok()));
     nanos.map_or_else(|| begun.elapsed().as_secs_f64(), |nanos| nanos / 1e9)
 }
+
+const DAY: Duration = Duration::from_hours(24);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -34,9 +36,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Of several runs each counts from zero.
         events_before = if progress.events < events_before { 0 } else { events_before };
         let events = progress.events - events_before;
-        if (share * 100.0).round() % 10.0 == 0.0 && events > 0 {
+        let part = if progress.virtual_end > DAY { 1.0 } else { 10.0 };
+        if (share * 100.0).round() % part == 0.0 && events > 0 {
             let rate = to_f64(events) / (now - before);
-            println!("{:>3.0} %  {events:>9} events  {rate:>9.0} a second", share * 100.0);
+            let lost = progress
+                .lost
+                .map_or(String::new(), |lost| format!("  {lost} of {} lost", progress.stored));
+            println!("{:>3.0} %  {events:>9} events  {rate:>9.0} a second{lost}", share * 100.0);
             (before, events_before) = (now, progress.events);
         }
     })?;

@@ -61,6 +61,11 @@ pub trait Network: Births<<Self as Network>::Node> {
     }
     /// What a message says, in a line for people. `target`: what the search is for.
     fn describe(&self, message: &[u8], target: &Id) -> String;
+    /// Hands out under which targets a node stores values; whether the network can tell.
+    fn stored(&self, node: &<Self as Network>::Node, each: &mut dyn FnMut(Id)) -> bool {
+        let _ = (node, each);
+        false
+    }
     /// What must hold of a node at any time.
     fn check(&self, node: &<Self as Network>::Node) -> Result<(), &'static str>;
     /// How a node stands.

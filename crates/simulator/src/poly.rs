@@ -14,6 +14,7 @@ use poly::command::{Command, Event, GetOptions, Outcome, PutOptions};
 use poly::contact::Endpoint;
 use poly::node::{MAX_OPERATIONS, Settings};
 use poly::region::{MIN_HOLDERS, REGION_NODES, Radius};
+use poly::store::Store;
 use poly::value::{MAX_LIFETIME_S, SigningKey, Slot, blob_key, topic_key};
 use poly::wire::Message;
 use poly::{Entry, MemoryStore, Node, Peer};
@@ -395,6 +396,15 @@ impl Network for PolyNetwork {
             Ok(Message::Refusal(reply)) => format!("refuses: {}", reply.refusal),
             Err(malformed) => format!("malformed: {malformed}"),
         }
+    }
+
+    fn stored(&self, dweller: &Dweller, each: &mut dyn FnMut(Id)) -> bool {
+        dweller.node.shelf().store().heads(&mut |slot, head| {
+            if !head.cached {
+                each(slot.key.id());
+            }
+        });
+        true
     }
 
     fn check(&self, dweller: &Dweller) -> Result<(), &'static str> {

@@ -26,6 +26,10 @@ pub struct Progress {
     pub events: u64,
     /// Events pending.
     pub pending: usize,
+    /// Values and topics stored so far.
+    pub stored: usize,
+    /// Of these, how many nobody who is there holds; `None`: nobody knows.
+    pub lost: Option<u64>,
 }
 
 /// The result of one run.

@@ -6,6 +6,7 @@
 mod measure;
 mod placement;
 mod plan;
+mod survival;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,6 +54,10 @@ pub struct Run<'a, N: Network + 'static> {
     stored: BTreeMap<(bool, u64), Held>,
     curves: Curves,
     placement: Placement,
+    /// Values that nobody who is there held when that was counted last.
+    lost: Option<u64>,
+    /// Whether owners renew what they store as long as they are there.
+    renews: bool,
     draws: u64,
 }
 
@@ -126,6 +131,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             stored: BTreeMap::new(),
             curves: Curves::default(),
             placement: Placement::default(),
+            lost: None,
+            renews: scenario.workload.iter().any(|work| work.kind == WorkKind::Keep),
             draws: 0,
         }
     }
@@ -174,6 +181,8 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             virtual_end: self.scenario.duration.0,
             events: self.engine.work().events,
             pending: self.engine.pending(),
+            stored: self.stored.len(),
+            lost: self.lost,
         }
     }
 
@@ -368,7 +377,9 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         self.luggage.insert(place, contacts);
         self.recorder.forget(place);
         // What its owner no longer renews is nothing to be measured.
-        self.stored.retain(|_, held| !held.renewed || held.owner != place);
+        if self.renews {
+            self.stored.retain(|_, held| !held.renewed || held.owner != place);
+        }
         if !self.scenario.churn.as_ref().is_some_and(|churn| churn.keeps_disk) {
             self.lose(place);
         }

@@ -44,3 +44,18 @@ fn unusable_addresses() {
 fn a_contact_with_its_standing_stays_small() {
     assert!(size_of::<(Contact<SocketAddrV4>, Standing)>() <= 60);
 }
+
+#[test]
+fn who_is_older_than_we_are_may_say_so() {
+    let at = |s: u64| Moment::from_micros(s * 1_000_000);
+    let mut standing = Standing::new(at(10), Rtt::new(Duration::from_millis(5)), true);
+    assert_eq!(standing.age(), Duration::ZERO);
+    standing.says_age(at(12), Duration::from_hours(5));
+    assert_eq!(standing.first_answer(), at(10), "what it says is not what we know");
+    standing.answered(at(3610), None);
+    assert_eq!(standing.age(), Duration::from_mins(5 * 60 - 1 + 60));
+    standing.says_age(at(3610), Duration::from_mins(10));
+    assert_eq!(standing.age(), Duration::from_hours(1), "it was there");
+    standing.says_age(at(3610), Duration::MAX);
+    assert!(standing.age() > Duration::from_hours(24 * 45));
+}

@@ -1,5 +1,12 @@
 //! What keeps the table fresh: signs of life where silence is overdue, and rounds of lookups that
 //! refresh our neighbourhood and fill buckets.
+//!
+//! A lookup that finds hardly anybody new for the table is not repeated in each round: the pause
+//! doubles, up to [`OverlaySettings::refresh_at_most`], and shrinks again when there is more to
+//! find. Most buckets near us can never be filled, for there are not so many nodes; newcomers near
+//! us turn to us themselves.
+//!
+//! [`OverlaySettings::refresh_at_most`]: super::OverlaySettings::refresh_at_most
 
 use arrayvec::ArrayVec;
 use rand_chacha::ChaCha8Rng;
@@ -30,7 +37,49 @@ pub(super) struct Upkeep<A> {
     pub(super) has_grown: bool,
     /// Contacts being asked for a sign of life, members and newcomers.
     pub(super) checking: ArrayVec<Contact<A>, { MAX_CHECKS }>,
+    /// Whether contacts of an earlier run may be in the table: worth asking until others are found.
+    pub(super) has_restored: bool,
+    /// Contacts that have got a place by answering the lookup of this round that is under way.
+    pub(super) found: usize,
+    /// When our neighbourhood is looked up again.
+    pub(super) home: Visit,
+    /// The same of each bucket that was ever looked up.
+    pub(super) visits: Vec<Visit>,
 }
+
+/// When something is looked up again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Visit {
+    /// Rounds that pass without.
+    skipped: u8,
+    /// It is looked up once in 2 to the power of this many rounds.
+    pause: u8,
+    /// Contacts that were there after the last time.
+    held: u8,
+}
+
+impl Visit {
+    /// Whether it is looked up in this round, of which it is told once. `held`: contacts that are
+    /// there now; if a quarter of them have gone, it is.
+    fn is_due(&mut self, held: usize) -> bool {
+        let is_due = self.skipped == 0 || held * 4 < usize::from(self.held) * 3;
+        self.skipped = self.skipped.saturating_sub(1);
+        is_due
+    }
+
+    /// It was looked up, and brought news or not; `held` contacts are there now.
+    fn done(&mut self, is_news: bool, held: usize, longest: u8) {
+        self.pause =
+            if is_news { self.pause.saturating_sub(1) } else { (self.pause + 1).min(longest) };
+        self.skipped = (1 << self.pause) - 1;
+        self.held = u8::try_from(held).unwrap_or(u8::MAX);
+    }
+}
+
+/// A lookup is worth repeating soon if more than one in so many contacts was new.
+const NEWS_SHARE: usize = 4;
+/// Pauses are powers of two of rounds, up to this one.
+const LONGEST_PAUSE: u8 = 7;
 
 impl<A> Default for Upkeep<A> {
     fn default() -> Self {
@@ -43,6 +92,10 @@ impl<A> Default for Upkeep<A> {
             lean_rounds: 0,
             young_rounds: 0,
             has_grown: false,
+            has_restored: false,
+            found: 0,
+            home: Visit::default(),
+            visits: Vec::new(),
         }
     }
 }
@@ -67,7 +120,7 @@ impl<A: Address> Overlay<A> {
             if self.upkeep.check_at > now || self.upkeep.checking.is_full() {
                 return;
             }
-            match self.table.next_check(&self.upkeep.checking) {
+            match self.table.next_check(now, &self.upkeep.checking) {
                 Some((due, contact)) if due <= now => {
                     if !self.check(now, contact, rng) {
                         self.upkeep.check_at = now + CHECK_SOONEST;
@@ -102,10 +155,38 @@ impl<A: Address> Overlay<A> {
         let due = self.upkeep.refresh_at.is_some_and(|at| at <= now);
         if due && self.upkeep.refreshing.is_none() {
             let isolated = self.table.is_isolated();
-            self.upkeep.refreshing =
-                self.start(now, self.me(), self.settings.lookup, isolated, rng);
             self.upkeep.next_bucket = 0;
             self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
+            if self.upkeep.home.is_due(self.table.held_near()) || isolated {
+                self.upkeep.found = 0;
+                self.upkeep.refreshing =
+                    self.start(now, self.me(), self.settings.lookup, isolated, rng);
+            } else {
+                self.refreshed(now, rng);
+            }
+        }
+    }
+
+    /// The lookup of this round that was under way has ended.
+    pub(super) fn looked_up(&mut self) {
+        let every = self.settings.refresh_every.as_secs().max(1);
+        let longest = (self.settings.refresh_at_most.as_secs() / every).checked_ilog2();
+        let longest = longest.map_or(0, |rounds| u8::try_from(rounds).unwrap_or(LONGEST_PAUSE));
+        let longest = longest.min(LONGEST_PAUSE);
+        // Who is new in the network, or in a new network, looks around without a pause.
+        if self.upkeep.young_rounds < YOUNG_ROUNDS {
+            return;
+        }
+        let is_news = |of: usize| self.upkeep.found * NEWS_SHARE > of;
+        let Some(bucket) = self.upkeep.next_bucket.checked_sub(1) else {
+            let is_news = is_news(self.settings.lookup.closest);
+            self.upkeep.home.done(is_news, self.table.held_near(), longest);
+            return;
+        };
+        let held = self.table.held_in(bucket);
+        let is_news = is_news(held);
+        if let Some(visit) = self.upkeep.visits.get_mut(bucket as usize) {
+            visit.done(is_news, held, longest);
         }
     }
 
@@ -117,17 +198,44 @@ impl<A: Address> Overlay<A> {
             self.upkeep.lean_rounds += 1;
             self.upkeep.young_rounds = 0;
             self.upkeep.refresh_at = Some(now + pause.min(REJOIN_MAX));
+            self.forget_visits();
             return;
         }
         self.upkeep.lean_rounds = 0;
-        let from = self.upkeep.next_bucket;
-        let Some(bucket) = self.table.unfilled_buckets().find(|bucket| *bucket >= from) else {
+        if self.upkeep.has_restored && self.table.forget_restored(self.settings.lookup.closest) {
+            self.upkeep.has_restored = false;
+        }
+        let Some(bucket) = self.next_bucket() else {
             self.round_over(now);
             return;
         };
         self.upkeep.next_bucket = bucket + 1;
+        self.upkeep.found = 0;
         let target = self.me().random_in_bucket(bucket, self.settings.bits, rng);
         self.upkeep.refreshing = self.start(now, target, self.settings.lookup, false, rng);
+    }
+
+    /// The next bucket to look up in this round.
+    fn next_bucket(&mut self) -> Option<u32> {
+        let from = self.upkeep.next_bucket;
+        let visits = &mut self.upkeep.visits;
+        let unfilled = self.table.unfilled_buckets().filter(|(bucket, _)| *bucket >= from);
+        for (bucket, held) in unfilled {
+            let index = bucket as usize;
+            if visits.len() <= index {
+                visits.resize(index + 1, Visit::default());
+            }
+            if visits.get_mut(index).is_some_and(|visit| visit.is_due(held)) {
+                return Some(bucket);
+            }
+        }
+        None
+    }
+
+    /// All is looked up again in the next round.
+    pub(super) fn forget_visits(&mut self) {
+        self.upkeep.home = Visit::default();
+        self.upkeep.visits.clear();
     }
 
     /// While the network around a newcomer is still being found, or is young itself, the next round

@@ -4,6 +4,7 @@ use core::cmp::Reverse;
 
 use super::{Member, Placement, TableSettings};
 use crate::contact::Address;
+use crate::protocol::Moment;
 
 /// The contacts that share a prefix with us, and no more.
 #[derive(Clone, Debug)]
@@ -15,11 +16,20 @@ pub(super) struct Bucket<A> {
     pub(super) may_fail: bool,
     /// Whether one that holds a place may give way to a newcomer: see [`Bucket::loser_against`].
     pub(super) may_give_way: bool,
+    /// Nobody who holds a place needs a check before this, except who is being asked already: see
+    /// [`Table::next_check`](super::Table::next_check).
+    pub(super) check_from: Moment,
 }
 
 impl<A> Default for Bucket<A> {
     fn default() -> Self {
-        Self { live: Vec::new(), spare: Vec::new(), may_fail: false, may_give_way: false }
+        Self {
+            live: Vec::new(),
+            spare: Vec::new(),
+            may_fail: false,
+            may_give_way: false,
+            check_from: Moment::START,
+        }
     }
 }
 

@@ -189,24 +189,24 @@ fn queries_put_a_check_off_but_not_for_ever() {
     let mut table = table();
     table.answered(at(100), contact(0, 1), ms(5), true);
     table.queried(at(150), &contact(0, 1));
-    assert_eq!(table.next_check(&[]).unwrap().0, at(210));
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(210));
     table.queried(at(990), &contact(0, 1));
-    assert_eq!(table.next_check(&[]).unwrap().0, at(1000));
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(1000));
     table.failed(&contact(0, 1));
-    assert_eq!(table.next_check(&[]).unwrap().0, at(220), "queries excuse no silence");
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(220), "queries excuse no silence");
 }
 
 #[test]
 fn young_contacts_are_checked_sooner_than_old_ones() {
     let mut table = table();
     table.answered(at(0), contact(0, 1), ms(5), true);
-    assert_eq!(table.next_check(&[]).unwrap().0, at(60));
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(60));
     table.answered(at(600), contact(0, 1), ms(5), true);
-    assert_eq!(table.next_check(&[]).unwrap().0, at(900));
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(900));
     table.answered(at(36_000), contact(0, 1), ms(5), true);
-    assert_eq!(table.next_check(&[]).unwrap().0, at(36_900));
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(36_900));
     table.failed(&contact(0, 1));
-    assert_eq!(table.next_check(&[]).unwrap().0, at(36_960));
+    assert_eq!(table.next_check(at(0), &[]).unwrap().0, at(36_960));
 }
 
 #[test]
@@ -277,6 +277,9 @@ proptest! {
                 }
             }
             prop_assert_eq!(table.check_invariants(), Ok(()));
+            let due = |member: &Member<A>| (table.check_due(&member.standing, false), member.contact);
+            let expected = table.members().map(due).min();
+            prop_assert_eq!(table.next_check(at(step as u64), &[]), expected);
         }
     }
 }

@@ -69,8 +69,10 @@ pub struct Settings {
     pub contacts: usize,
     /// The routing table.
     pub table: TableSettings,
-    /// How often the neighbourhood is looked up.
+    /// How often the neighbourhood is looked up, and buckets that could hold more.
     pub refresh_every: Duration,
+    /// How often if that finds hardly anybody new.
+    pub refresh_at_most: Duration,
     /// How often holders compare what they hold with another one.
     pub repair_every: Duration,
     /// For how long watched replicas are asked to tell changes.
@@ -100,12 +102,17 @@ impl Settings {
             table: TableSettings {
                 bucket_size: 20,
                 spares: 8,
+                questionable_after: Duration::from_hours(1),
+                near_after: Duration::from_mins(15),
+                checked_after: Duration::from_mins(5),
+                queries_prove: true,
                 // Among millions near contacts must be met first; ids are proven, so that whoever
                 // would take all places needs as many subnets as ever.
                 settled_after: Duration::from_hours(2),
                 ..TableSettings::default()
             },
             refresh_every: Duration::from_mins(15),
+            refresh_at_most: Duration::from_hours(4),
             repair_every: Duration::from_mins(10),
             lease: Duration::from_mins(10),
             limits: Limits::default(),
@@ -117,6 +124,7 @@ impl Settings {
             bits: Key::BITS,
             table: self.table,
             refresh_every: self.refresh_every,
+            refresh_at_most: self.refresh_at_most,
             ..OverlaySettings::default()
         };
         // Our neighbourhood is our region: a refresh must find all of it.
@@ -195,6 +203,8 @@ pub struct Node<S = MemoryStore> {
     rng: ChaCha8Rng,
     /// Unix seconds at [`Moment::START`].
     clock: i64,
+    /// When it was driven for the first time.
+    begun: Option<Moment>,
     overlay: Overlay<Endpoint>,
     known: Known,
     census: Census,
@@ -279,7 +289,7 @@ impl<S: Store> Node<S> {
         };
         Self {
             overlay: Overlay::new(settings.id, settings.overlay()),
-            known: Known::new(settings.contacts),
+            known: Known::new(settings.contacts, settings.table.questionable_after),
             census: Census::default(),
             strangers: Rtt::new(STRANGERS_RTT),
             shelf: Shelf::new(store, settings.limits, settings.clock),
@@ -301,6 +311,7 @@ impl<S: Store> Node<S> {
             next_operation: 0,
             next_tag: 0,
             sweep_at: Moment::START + SWEEP_EVERY,
+            begun: None,
             scratch: answer::Scratch::default(),
         }
     }
@@ -343,12 +354,16 @@ impl<S: Store> Node<S> {
         self.observe_home();
         self.census.settle_at(nodes);
         self.repair.settle(refresh_at);
+        self.begun = Some(Moment::START);
     }
 
-    /// The contacts that are worth remembering for the next run.
+    /// The contacts that are worth remembering for the next run, those first that were there for
+    /// longest: they are the most likely to be there then.
     pub fn contacts(&self) -> impl Iterator<Item = Peer> {
         let heard = self.known.all().filter(|(_, seen)| seen.was_heard());
-        heard.map(|(contact, _)| contact.into())
+        let mut heard: Vec<_> = heard.map(|(contact, seen)| (seen.age_s(), contact)).collect();
+        heard.sort_by_key(|(age_s, _)| std::cmp::Reverse(*age_s));
+        heard.into_iter().map(|(_, contact)| contact.into())
     }
 
     /// The contacts of its routing table, with what it knows of each.
@@ -523,6 +538,17 @@ impl<S: Store> Node<S> {
         let goes_on = self.shelf.next_expiry().is_some_and(|next| next <= unix);
         self.sweep_at = now + if goes_on { SWEEP_SOONEST } else { SWEEP_EVERY };
     }
+
+    /// When something has expired that can be swept away.
+    fn next_sweep(&self) -> Option<Moment> {
+        if self.watchers.len() > 0 {
+            return Some(self.sweep_at);
+        }
+        let expiry = i64::try_from(self.shelf.next_expiry()?).unwrap_or(i64::MAX);
+        let seconds = u64::try_from(expiry.saturating_sub(self.clock)).unwrap_or(0);
+        let expired = Moment::from_micros(seconds.saturating_mul(1_000_000));
+        Some(self.sweep_at.max(expired))
+    }
 }
 
 /// Contacts that the upkeep's questions ask for: a whole neighbourhood.
@@ -585,12 +611,14 @@ impl<S: Store> Protocol for Node<S> {
     }
 
     fn handle_command(&mut self, now: Moment, command: Command) -> OperationId {
+        self.begun.get_or_insert(now);
         let id = self.begin(now, command);
         self.drain(now);
         id
     }
 
     fn handle_timeout(&mut self, now: Moment) {
+        self.begun.get_or_insert(now);
         self.overlay.handle_timeout(now, &mut self.rng);
         self.drain(now);
         if self.sweep_at <= now {
@@ -612,8 +640,7 @@ impl<S: Store> Protocol for Node<S> {
 
     fn next_timeout(&self) -> Option<Moment> {
         let operations = self.due.first().map(|(due, _)| *due);
-        let holds = self.shelf.usage().values > 0 || self.watchers.len() > 0;
-        let sweep = holds.then_some(self.sweep_at);
+        let sweep = self.next_sweep();
         let upkeep = [self.repair.next_timeout(), self.reach.next_timeout()];
         let all = [self.overlay.next_timeout(), operations, sweep].into_iter().chain(upkeep);
         all.flatten().min().filter(|due| due.as_micros() != u64::MAX)

@@ -141,6 +141,13 @@ impl Census {
         }
     }
 
+    /// Whether the contacts around ourselves tell of another size than lookups did, by more than
+    /// chance explains: then the network may have grown or shrunk.
+    pub fn is_doubted(&self) -> bool {
+        let (Some(home), Some(size)) = (self.first.size(), self.size()) else { return true };
+        (home.nodes + 1.0).max(size.nodes + 1.0) > STRAYS * (home.nodes + 1.0).min(size.nodes + 1.0)
+    }
+
     /// How many lookups say how large the network is.
     pub fn lookups(&self) -> u32 {
         self.estimate.lookups()
@@ -149,6 +156,8 @@ impl Census {
 
 /// Lookups that a node has seen which has been there for long.
 const SETTLED_LOOKUPS: u32 = 64;
+/// What 20 neighbours tell is off by a quarter; twice that is rare.
+const STRAYS: f64 = 1.6;
 /// Lookups after which their average is better than what our own neighbourhood says.
 const ENOUGH: u32 = 4;
 /// Steps of a size for each doubling. With fewer estimates fall on the same one more often, but two

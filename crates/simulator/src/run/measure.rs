@@ -56,7 +56,7 @@ const SPREAD: u64 = 0x2a_06;
 pub(super) const MAX_JUDGED: u64 = 20_000;
 
 impl Curves {
-    fn add(&mut self, name: &'static str, at: f64, value: f64) {
+    pub(super) fn add(&mut self, name: &'static str, at: f64, value: f64) {
         self.over_time.entry(name).or_default().push((at, value));
     }
 
@@ -225,7 +225,7 @@ impl<N: Network + 'static> Run<'_, N> {
             self.curves.add("found", at, share);
             (self.curves.asked, self.curves.found) = (0, 0);
         }
-        if self.stored.is_empty() {
+        if self.stored.is_empty() || self.sample_holders(at) {
             return;
         }
         for (name, renewed) in [("survival", false), ("survival_renewed", true)] {
@@ -302,6 +302,16 @@ impl<N: Network + 'static> Run<'_, N> {
                 if let Some((_, value)) = curve.iter().find(|(at, _)| *at >= hours * 3600.0) {
                     put(format!("{name}.{hours}h"), *value);
                 }
+            }
+        }
+        if let Some(lost) = self.lost {
+            put("survival.lost".into(), to_f64(lost));
+        }
+        for (name, metric) in [("survival", "survival.least"), ("fewest_holders", "holders.fewest")]
+        {
+            let curve = curves.over_time.get(name).into_iter().flatten();
+            if let Some(least) = curve.map(|(_, value)| *value).min_by(f64::total_cmp) {
+                put(metric.into(), least);
             }
         }
         self.put_traffic(&mut put);

@@ -65,8 +65,8 @@ impl<S: Store> Node<S> {
         let (transaction, sender) = (*transaction, *sender);
         match ask {
             Ask::Ping => {
-                let minutes = now.as_micros() / 60_000_000;
-                let uptime_min = u32::try_from(minutes).ok();
+                let uptime = now.since(self.begun.unwrap_or(now));
+                let uptime_min = u32::try_from(uptime.as_secs() / 60).ok();
                 let answer = Answer { transaction, uptime_min, ..Answer::default() };
                 self.send(from, &Message::Answer(answer));
             }

@@ -44,9 +44,7 @@ impl<S: Store> Node<S> {
             Purpose::Own(tag) => Some(tag),
             Purpose::Liveness | Purpose::Lookup(_) => None,
         };
-        self.known.heard(now, contact, Some(heard.rtt));
-        self.reach.found_somebody(now);
-        self.strangers.observe(heard.rtt);
+        self.answers(now, &contact, heard.rtt, answer.uptime_min);
         for named in named.clone() {
             self.known.named(now, named);
         }
@@ -87,6 +85,24 @@ impl<S: Store> Node<S> {
             Job::Probe => self.help_promised(&contact, answer.calls.unwrap_or(0)),
             Job::Push { .. } | Job::Nothing => {}
         }
+    }
+
+    /// A contact answers, and perhaps says how long it has been up.
+    fn answers(
+        &mut self,
+        now: Moment,
+        contact: &Contact<Endpoint>,
+        rtt: Duration,
+        uptime_min: Option<u32>,
+    ) {
+        self.known.heard(now, *contact, Some(rtt));
+        if let Some(minutes) = uptime_min {
+            let age = Duration::from_mins(minutes.into());
+            self.overlay.says_age(now, contact, age);
+            self.known.says_age(now, contact, age);
+        }
+        self.reach.found_somebody(now);
+        self.strangers.observe(rtt);
     }
 
     /// Hands an answer to the operation it belongs to, and goes on with that.

@@ -3,20 +3,28 @@
 //!
 //! Filled by ordinary traffic. Hearsay is remembered too, but not handed on: only who spoke to us
 //! lately is. A contact that was up for long is silent for long before it is doubted (sessions are
-//! heavy-tailed: Li 2005).
+//! heavy-tailed: Li 2005), and one of which neither it nor others have spoken for so long that it
+//! is more likely gone than there is forgotten.
 
-use std::collections::{BTreeMap, VecDeque};
+mod filed;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use kademlia::{Contact, Distance, Key, Moment, Rtt};
+use kademlia::{Contact, Key, Moment, Rtt};
 
 use crate::contact::Endpoint;
+use filed::{FULL, Filed};
 
-/// The contacts of one node, sorted by id.
+/// The contacts of one node.
 #[derive(Debug)]
 pub(super) struct Known {
-    contacts: BTreeMap<Key, Seen>,
+    contacts: Filed,
     budget: usize,
+    /// When somebody spoke to us last, or named somebody.
+    latest_s: u32,
+    /// Silence after which a contact is handed on no more, whatever its age.
+    doubted_after_s: u32,
     /// Contacts that were there for a while and fell silent: they may be back, or behind a broken
     /// line. With how often they were asked since.
     lost: VecDeque<(Contact<Endpoint>, u8)>,
@@ -29,25 +37,37 @@ pub(super) struct Seen {
     /// When it first spoke to us, in seconds; with `heard_s` zero if it never did.
     first_s: u32,
     heard_s: u32,
+    /// How many minutes before that it began, as it says.
+    older_min: u16,
+    /// When somebody named it last, or it spoke to us for the first time.
+    named_s: u32,
     pub(super) rtt: Option<Rtt>,
     failures: u8,
 }
 
-/// Silence after which a contact is handed on no more, whatever its age: the table asks its own
-/// members for a sign of life sooner.
-const DOUBTED_AFTER_S: u32 = 17 * 60;
 /// Silence that is never doubted.
 const SILENCE_S: u32 = 2 * 60;
+/// Contacts looked at, at least, to find one that gives way.
+const DRAWN: usize = 8;
+/// Silence about anybody after which he is no longer likely to be there, beside half of his age.
+const LIKELY_S: u32 = 60 * 60;
+/// Silence after which a contact is forgotten, beside its age, and at most: of nodes of eMule's Kad
+/// met at random half are gone after four hours.
+const FORGOTTEN_AFTER_S: u32 = 4 * 3600;
+const FORGOTTEN_AT_MOST_S: u32 = 24 * 3600;
 /// Lost contacts remembered, from what age on, and how often each is asked.
 const MAX_LOST: usize = 64;
 const LOST_FROM_S: u32 = 2 * 60;
 const MAX_TRIES: u8 = 30;
-/// Contacts near a random one of which the most doubtful gives way.
-const DRAWN: usize = 8;
 
 impl Known {
-    pub(super) fn new(budget: usize) -> Self {
-        Self { contacts: BTreeMap::new(), budget, lost: VecDeque::new() }
+    /// `checked_after`: the silence after which the table asks any of its own members for a sign of
+    /// life; who is handed on may have been silent for a little longer.
+    pub(super) fn new(budget: usize, checked_after: Duration) -> Self {
+        let checked_after_s = u32::try_from(checked_after.as_secs()).unwrap_or(u32::MAX);
+        let doubted_after_s = checked_after_s.saturating_add(SILENCE_S);
+        let (contacts, lost) = (Filed::default(), VecDeque::new());
+        Self { contacts, budget, latest_s: 0, doubted_after_s, lost }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,9 +81,10 @@ impl Known {
     /// A contact spoke to us.
     pub(super) fn heard(&mut self, now: Moment, contact: Contact<Endpoint>, rtt: Option<Duration>) {
         let now_s = seconds(now).max(1);
+        self.latest_s = now_s;
         if let Some(seen) = self.contacts.get_mut(&contact.key) {
             if seen.endpoint != contact.address || seen.heard_s == 0 {
-                seen.first_s = now_s;
+                (seen.first_s, seen.older_min) = (now_s, 0);
             }
             seen.endpoint = contact.address;
             seen.heard_s = now_s;
@@ -77,17 +98,20 @@ impl Known {
             return;
         }
         let rtt = rtt.map(Rtt::new);
-        let seen =
-            Seen { endpoint: contact.address, first_s: now_s, heard_s: now_s, rtt, failures: 0 };
+        let (endpoint, named_s) = (contact.address, now_s);
+        let seen = Seen { first_s: now_s, heard_s: now_s, rtt, ..Seen::new(endpoint, named_s) };
         self.insert(now, contact.key, seen);
     }
 
     /// Somebody named a contact.
     pub(super) fn named(&mut self, now: Moment, contact: Contact<Endpoint>) {
-        if !self.contacts.contains_key(&contact.key) {
-            let endpoint = contact.address;
-            let seen = Seen { endpoint, first_s: 0, heard_s: 0, rtt: None, failures: 0 };
-            self.insert(now, contact.key, seen);
+        let (endpoint, named_s) = (contact.address, seconds(now));
+        match self.contacts.get_mut(&contact.key) {
+            Some(seen) if seen.endpoint == endpoint => seen.named_s = named_s,
+            Some(_) => {}
+            None => {
+                self.insert(now, contact.key, Seen::new(endpoint, named_s));
+            }
         }
     }
 
@@ -100,7 +124,8 @@ impl Known {
         rtt: Option<Rtt>,
     ) {
         let (first_s, heard_s) = (seconds(first).max(1), seconds(last).max(1));
-        let seen = Seen { endpoint: contact.address, first_s, heard_s, rtt, failures: 0 };
+        let seen = Seen { first_s, heard_s, rtt, ..Seen::new(contact.address, heard_s) };
+        self.latest_s = self.latest_s.max(heard_s);
         self.insert(last, contact.key, seen);
     }
 
@@ -115,11 +140,20 @@ impl Known {
         if seen.failures < 2 && seen.heard_s != 0 {
             return;
         }
-        let was_there = seen.heard_s.saturating_sub(seen.first_s) >= LOST_FROM_S;
+        let was_there = seen.was_heard() && seen.age_s() >= LOST_FROM_S;
         self.contacts.remove(&contact.key);
         if was_there && self.lost.iter().all(|(lost, _)| lost.key != contact.key) {
             self.lost.truncate(MAX_LOST - 1);
             self.lost.push_front((*contact, 0));
+        }
+    }
+
+    /// A contact that has spoken to us says that it has been up for so long.
+    pub(super) fn says_age(&mut self, now: Moment, contact: &Contact<Endpoint>, age: Duration) {
+        if let Some(seen) = self.contacts.get_mut(&contact.key) {
+            let known_s = seconds(now).saturating_sub(seen.first_s);
+            let older_min = age.as_secs().saturating_sub(known_s.into()) / 60;
+            seen.older_min = u16::try_from(older_min).unwrap_or(u16::MAX);
         }
     }
 
@@ -141,22 +175,28 @@ impl Known {
         Some(next)
     }
 
-    /// The contacts closest to a target that did not just fail, closest first.
+    /// The contacts closest to a target that did not just fail, closest first: those that are
+    /// likely there, unless these are too few.
     pub(super) fn closest(&self, target: &Key, count: usize) -> Vec<Contact<Endpoint>> {
+        let now_s = self.latest_s;
+        let likely = |seen: &Seen| seen.failures == 0 && seen.is_likely(now_s);
+        let found = self.closest_of(target, count, likely);
+        if found.len() >= count {
+            return found;
+        }
         self.closest_of(target, count, |seen| seen.failures == 0)
     }
 
     /// Those of them that spoke to us lately: worth handing on.
     pub(super) fn fresh(&self, now: Moment, target: &Key, count: usize) -> Vec<Contact<Endpoint>> {
         let now_s = seconds(now);
-        self.closest_of(target, count, |seen| seen.is_fresh(now_s))
+        self.closest_of(target, count, |seen| seen.is_fresh(now_s, self.doubted_after_s))
     }
 
-    /// Those that spoke to us, most of them since a while ago, for the next run.
+    /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = (Contact<Endpoint>, &Seen)> {
-        self.contacts
-            .iter()
-            .map(|(key, seen)| (Contact { key: *key, address: seen.endpoint }, seen))
+        let all = self.contacts.iter();
+        all.map(|(key, seen)| (Contact { key: *key, address: seen.endpoint }, seen))
     }
 
     fn closest_of(
@@ -165,87 +205,95 @@ impl Known {
         count: usize,
         which: impl Fn(&Seen) -> bool,
     ) -> Vec<Contact<Endpoint>> {
-        // A subtree around the target that should hold some more than are wanted.
-        let expected = self.contacts.len() / (count.max(1) * 2);
-        let mut bits = expected.checked_ilog2().unwrap_or(0).min(255);
-        loop {
-            let (first, last) = subtree(target, bits);
-            let range = self.contacts.range(first..=last).filter(|(_, seen)| which(seen));
-            let found = range.clone().count();
-            if found < count && bits > 0 {
-                bits = if found < count / 4 { bits.saturating_sub(2) } else { bits - 1 };
-                continue;
+        let mut found: Vec<(u64, Contact<Endpoint>)> = Vec::with_capacity(2 * count);
+        for drawer in self.contacts.from(target) {
+            let begun = found.len();
+            if begun >= count {
+                break;
             }
-            if found > 16 * count && bits < 255 && bits >= expected.checked_ilog2().unwrap_or(0) {
-                // Crowded: one half may be enough.
-                let (first, last) = subtree(target, bits + 1);
-                let half = self.contacts.range(first..=last).filter(|(_, seen)| which(seen));
-                if half.count() >= count {
-                    bits += 1;
-                    continue;
-                }
+            for (key, seen) in drawer.iter().filter(|(_, seen)| which(seen)) {
+                let contact = Contact { key: *key, address: seen.endpoint };
+                found.push((target.distance_head(key), contact));
             }
-            let mut near: Vec<(Distance, Contact<Endpoint>)> = range
-                .map(|(key, seen)| {
-                    (target.distance(key), Contact { key: *key, address: seen.endpoint })
-                })
-                .collect();
-            near.sort_unstable_by_key(|(distance, _)| *distance);
-            near.truncate(count);
-            return near.into_iter().map(|(_, contact)| contact).collect();
+            found.get_mut(begun..).unwrap_or_default().sort_unstable_by(
+                |(head, contact), (other_head, other)| {
+                    let by_head = head.cmp(other_head);
+                    by_head.then_with(|| target.nearer(&contact.key, &other.key))
+                },
+            );
         }
+        found.into_iter().map(|(_, contact)| contact).take(count).collect()
     }
 
+    /// Adds a contact, if there is room or one that gives way; those beside it that are gone for
+    /// long are forgotten. As ids are random, all have their turn.
     fn insert(&mut self, now: Moment, key: Key, seen: Seen) {
-        if self.contacts.len() >= self.budget && !self.give_way(now, &key, &seen) {
-            return;
+        let now_s = seconds(now);
+        self.contacts.retain_beside(&key, |_, seen| !seen.is_gone(now_s));
+        let beside = self.contacts.from(&key).next().map_or(0, <[_]>::len);
+        let is_full = self.contacts.len() >= self.budget || beside >= FULL;
+        if !is_full || self.give_way(now, &key, &seen) {
+            self.contacts.insert(key, seen);
         }
-        self.contacts.insert(key, seen);
     }
 
-    /// Makes room for a contact: of some beside it in the order of ids, which is as good as random,
-    /// the most doubtful goes, if it is more doubtful than the new one.
+    /// Makes room for a contact: of some beside it, which are as good as random, the most doubtful
+    /// goes, if it is more doubtful than the new one.
     fn give_way(&mut self, now: Moment, key: &Key, new: &Seen) -> bool {
-        let after = self.contacts.range(key..).chain(self.contacts.iter());
+        let drawer = self.contacts.from(key).next().map_or(0, <[_]>::len);
+        let beside = self.contacts.from(key).flatten().take(drawer.max(DRAWN));
         let now_s = seconds(now);
         let doubt = |seen: &Seen| (seen.failures, seen.heard_s == 0, seen.silence(now_s));
-        let most = after.take(DRAWN).max_by_key(|(_, seen)| doubt(seen));
+        let most = beside.max_by_key(|(_, seen)| doubt(seen));
         let Some((loser, _)) = most.filter(|(_, seen)| doubt(seen) > doubt(new)) else {
             return false;
         };
         let loser = *loser;
-        self.contacts.remove(&loser).is_some()
+        self.contacts.remove(&loser)
     }
 }
 
 impl Seen {
+    /// A contact that somebody named at `named_s`.
+    fn new(endpoint: Endpoint, named_s: u32) -> Self {
+        let (first_s, heard_s, older_min) = (0, 0, 0);
+        Self { endpoint, first_s, heard_s, older_min, named_s, rtt: None, failures: 0 }
+    }
+
     /// Whether it ever spoke to us.
     pub(super) fn was_heard(&self) -> bool {
         self.heard_s != 0
     }
 
     /// Whether it spoke to us so lately, by its age, that it should still be there.
-    pub(super) fn is_fresh(&self, now_s: u32) -> bool {
-        let age = self.heard_s.saturating_sub(self.first_s);
-        let patience = (age / 2 + SILENCE_S).min(DOUBTED_AFTER_S);
+    fn is_fresh(&self, now_s: u32, doubted_after_s: u32) -> bool {
+        let patience = (self.age_s() / 2 + SILENCE_S).min(doubted_after_s);
         self.heard_s != 0 && self.failures == 0 && self.silence(now_s) <= patience
+    }
+
+    /// For how long it was there when it spoke last, as far as is known or it says, in seconds.
+    pub(super) fn age_s(&self) -> u32 {
+        self.heard_s.saturating_sub(self.first_s) + 60 * u32::from(self.older_min)
+    }
+
+    /// Whether it, or others of it, spoke so lately that it is likely there.
+    fn is_likely(&self, now_s: u32) -> bool {
+        self.quiet(now_s) <= (self.age_s() / 2).saturating_add(LIKELY_S)
+    }
+
+    /// How long neither it nor others of it have spoken.
+    fn quiet(&self, now_s: u32) -> u32 {
+        now_s.saturating_sub(self.heard_s.max(self.named_s))
+    }
+
+    /// Whether it is more likely gone than there.
+    fn is_gone(&self, now_s: u32) -> bool {
+        self.quiet(now_s) > self.age_s().saturating_add(FORGOTTEN_AFTER_S).min(FORGOTTEN_AT_MOST_S)
     }
 
     fn silence(&self, now_s: u32) -> u32 {
         now_s.saturating_sub(self.heard_s)
     }
-}
-
-/// The first and the last key that share `bits` leading bits with `key`.
-fn subtree(key: &Key, bits: u32) -> (Key, Key) {
-    let (mut first, mut last) = (*key.as_bytes(), *key.as_bytes());
-    for (index, (low, high)) in (0u32..).zip(first.iter_mut().zip(&mut last)) {
-        let within = bits.saturating_sub(8 * index);
-        let free: u8 = if within >= 8 { 0 } else { 0xff >> within };
-        *low &= !free;
-        *high |= free;
-    }
-    (Key::new(first), Key::new(last))
 }
 
 pub(super) fn seconds(now: Moment) -> u32 {

@@ -34,6 +34,9 @@ pub(super) struct Repair {
     at: Option<Moment>,
     /// Rounds in which a newcomer only looks around, to learn how large the network is.
     scouting: u32,
+    /// Rounds that pass without a lookup of a random key, and how often that was looked up.
+    rests: u32,
+    looks: u32,
     /// Comparisons that follow each other soon, because the node is new or was behind.
     eager: u32,
     session: Option<Session>,
@@ -72,6 +75,10 @@ const EAGER_WHEN_BEHIND: u32 = 2;
 /// Rounds of a newcomer before its first comparison, and the lookups in each.
 const SCOUTING: u32 = 3;
 const SCOUTED: u32 = 2;
+/// Rounds in each of which a random key is looked up; then ever fewer, as the estimate of the
+/// network's size settles, but one in so many.
+const LOOKS: u32 = 6;
+const LOOKS_REST: u32 = 6;
 /// Lost contacts that are asked in each period whether they are back.
 const LOST_ASKED: usize = 3;
 /// A comparison that takes longer is given up.
@@ -161,7 +168,7 @@ impl<S: Store> Node<S> {
     fn look_around(&mut self, now: Moment) {
         let (me, scouts) = (self.me(), self.repair.scouting > 0);
         if self.repair.eager == 0 || scouts {
-            for _ in 0..if scouts { SCOUTED } else { 1 } {
+            for _ in 0..self.looks() {
                 let target = Key::random(Key::BITS, &mut self.rng);
                 self.overlay.start_lookup(now, target, &mut self.rng);
             }
@@ -173,6 +180,21 @@ impl<S: Store> Node<S> {
         }
     }
 
+    /// How many random keys to look up in this round.
+    fn looks(&mut self) -> u32 {
+        let repair = &mut self.repair;
+        if repair.scouting > 0 {
+            return SCOUTED;
+        }
+        if repair.rests > 0 && !self.census.is_doubted() {
+            repair.rests -= 1;
+            return 0;
+        }
+        repair.rests = repair.looks.saturating_sub(LOOKS).min(LOOKS_REST - 1);
+        repair.looks += 1;
+        1
+    }
+
     /// A contact that was lost is back. If the network was split, so are those it knows: our
     /// neighbourhood is looked up by way of it, and what we hold compared.
     pub(super) fn lost_is_back(&mut self, now: Moment, contact: &Contact<Endpoint>) {
@@ -180,6 +202,7 @@ impl<S: Store> Node<S> {
             self.repair.found = Some(*contact);
             self.find_neighbours(now);
             self.repair.was_behind(now);
+            self.repair.eager = self.repair.eager.max(EAGER);
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Shelf<S> {
     kept: BTreeMap<u64, Kept>,
     /// When what ends, in unix seconds.
     ends: BTreeSet<(u64, u64)>,
+    /// The first of these moments: it is asked for after each message.
+    soonest: Option<u64>,
     /// The marks of each topic's entries.
     topics: BTreeMap<Key, Vec<u64>>,
     by_source: BTreeMap<u64, u64>,
@@ -135,6 +137,7 @@ impl<S: Store> Shelf<S> {
             limits,
             kept: BTreeMap::new(),
             ends: BTreeSet::new(),
+            soonest: None,
             topics: BTreeMap::new(),
             by_source: BTreeMap::new(),
             by_author: BTreeMap::new(),
@@ -228,6 +231,7 @@ impl<S: Store> Shelf<S> {
         self.store.update(&old.slot, &head).map_err(|_| Refusal::Storage)?;
         self.ends.remove(&(old.head.expires, mark));
         self.ends.insert((expires, mark));
+        self.soonest = self.ends.first().map(|(soonest, _)| *soonest);
         if let Some(kept) = self.kept.get_mut(&mark) {
             kept.head = head;
         }
@@ -323,7 +327,7 @@ impl<S: Store> Shelf<S> {
 
     /// When something expires next, in unix seconds.
     pub fn next_expiry(&self) -> Option<u64> {
-        self.ends.first().map(|(expires, _)| *expires)
+        self.soonest
     }
 
     /// Hands the value in a slot to `with`, a blob with what remains of its life.
@@ -531,6 +535,7 @@ impl<S: Store> Shelf<S> {
             self.topics.entry(kept.slot.key).or_default().push(mark);
         }
         self.ends.insert((kept.head.expires, mark));
+        self.soonest = self.ends.first().map(|(soonest, _)| *soonest);
         self.kept.insert(mark, kept);
     }
 
@@ -552,6 +557,7 @@ impl<S: Store> Shelf<S> {
             }
         }
         self.ends.remove(&(kept.head.expires, mark));
+        self.soonest = self.ends.first().map(|(soonest, _)| *soonest);
         Some(kept)
     }
 

@@ -10,6 +10,8 @@ use core::net::SocketAddr;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
+const QUARTER: Duration = Duration::from_mins(15);
+
 fn contact(key: Key, n: u16) -> Contact<Endpoint> {
     let address: SocketAddr = ([10, 0, (n >> 8) as u8, n as u8], 6000).into();
     Contact { key, address: Endpoint::new(address) }
@@ -20,7 +22,7 @@ fn the_closest_are_the_closest() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let now = Moment::from_micros(5_000_000);
     for count in [1u16, 3, 20, 50, 1000] {
-        let mut known = Known::new(10_000);
+        let mut known = Known::new(10_000, QUARTER);
         let keys: Vec<Key> = (0..count).map(|_| Key::random(256, &mut rng)).collect();
         for (n, key) in (0..).zip(&keys) {
             known.heard(now, contact(*key, n), None);
@@ -43,7 +45,7 @@ fn the_closest_are_the_closest() {
 fn a_crowd_is_no_burden() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let now = Moment::from_micros(5_000_000);
-    let mut known = Known::new(10_000);
+    let mut known = Known::new(10_000, QUARTER);
     let target = Key::random(256, &mut rng);
     for n in 0..1000 {
         let key = if n % 2 == 0 {
@@ -61,7 +63,7 @@ fn a_crowd_is_no_burden() {
 fn who_is_silent_is_not_handed_on_and_gives_way() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let at = |s: u64| Moment::from_micros(s * 1_000_000);
-    let mut known = Known::new(8);
+    let mut known = Known::new(8, QUARTER);
     let old = contact(Key::random(256, &mut rng), 1);
     known.heard(at(1), old, None);
     known.heard(at(3600), old, None);
@@ -82,4 +84,27 @@ fn who_is_silent_is_not_handed_on_and_gives_way() {
     }
     assert_eq!(known.len(), 8);
     assert!(known.get(&old.key).is_none(), "who failed gives way first");
+}
+
+#[test]
+fn who_is_spoken_of_no_more_is_forgotten() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let at = |s: u64| Moment::from_micros(s * 1_000_000);
+    let mut known = Known::new(10_000, QUARTER);
+    let mut all = Vec::new();
+    for n in 0..300 {
+        let contact = contact(Key::random(256, &mut rng), n);
+        known.heard(at(1), contact, None);
+        all.push(contact);
+    }
+    let (old, spoken_of) = (all[0], all[1]);
+    known.heard(at(8 * 3600), old, None);
+    known.named(at(4 * 3600), spoken_of);
+    for n in 300..3000 {
+        known.heard(at(6 * 3600), contact(Key::random(256, &mut rng), n), None);
+    }
+    assert!(known.get(&old.key).is_some(), "it was there for long");
+    assert!(known.get(&spoken_of.key).is_some(), "others still know it");
+    let left = all.iter().filter(|contact| known.get(&contact.key).is_some()).count();
+    assert!(left < 10, "{left} are left");
 }
