@@ -277,7 +277,9 @@ proptest! {
                 }
             }
             prop_assert_eq!(table.check_invariants(), Ok(()));
-            let due = |member: &Member<A>| (table.check_due(&member.standing, false), member.contact);
+            let due = |member: &Member<A>| {
+                (table.check_due(&member.standing, false), member.contact)
+            };
             let expected = table.members().map(due).min();
             prop_assert_eq!(table.next_check(at(step as u64), &[]), expected);
         }
