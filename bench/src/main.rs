@@ -40,6 +40,8 @@ Usage: polykad-bench COMMAND
                               inserts, stalls and restarts of our disk store and embedded databases
   store-kill --folder DIR [--kills N] [--seed N]
                               kills a process that stores values, and checks what it has left
+  store-restart --folder DIR [--values N] [--bytes N] [--rounds N] [--seed N] [--cold]
+                              kills a node that holds N values, and times its first answers
   poly [--polykad BIN] [--python BIN] [--node BIN --modules DIR] [--libp2p BIN] [--only NAME,...]
        [--nodes N] [--values N] [--kept N] [--json]
                               networks of 100 nodes, ours and others', measured in turn
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         "store" => store::speed(&options),
         "store-kill" => store::kill(&options),
         "store-child" => store::child(&options),
+        "store-restart" => store::restart(&options),
+        "store-node" => store::node(&options),
         "poly" => poly::run(&options),
         "poly-ours" => poly::ours(&options),
         "mainline" => runner::run(&options),

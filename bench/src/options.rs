@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Options that take no value.
-const FLAGS: [&str; 2] = ["json", "inside"];
+const FLAGS: [&str; 3] = ["json", "inside", "cold"];
 
 /// What was given.
 #[derive(Debug, Default)]

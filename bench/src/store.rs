@@ -1,5 +1,5 @@
-//! The disk store of values: killed in a loop, and measured beside the embedded databases that it
-//! was chosen over.
+//! The disk store of values: killed in a loop, measured beside the embedded databases that it was
+//! chosen over, and how soon a node serves what is in it.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::random::Random;
 
 mod kill;
+mod restart;
 mod speed;
 
 pub(crate) use kill::child;
@@ -24,6 +25,17 @@ pub(crate) fn speed(options: &Options) -> Result<(), String> {
     let values = options.or("values", 1_000_000)?;
     let bytes = options.or("bytes", 200)?;
     speed::run(&folder(options)?, values, bytes, options.text("only"))
+}
+
+/// Measures how soon a node serves after it was killed.
+pub(crate) fn restart(options: &Options) -> Result<(), String> {
+    let (values, bytes) = (options.or("values", 1_000_000)?, options.or("bytes", 200)?);
+    restart::run(&folder(options)?, values, bytes, options).map_err(|error| error.to_string())
+}
+
+/// The node of [`mod@restart`].
+pub(crate) fn node(options: &Options) -> Result<(), String> {
+    restart::node(&folder(options)?).map_err(|error| error.to_string())
 }
 
 fn folder(options: &Options) -> Result<PathBuf, String> {

@@ -11,6 +11,7 @@
 //! | `store/record.rs` | the bytes of a record |
 //! | `store/log.rs` | appending, reading, getting room back |
 //! | `store/recover.rs` | opening, whatever the last run left |
+//! | `store/gather.rs` | of all records found, which counts in each slot |
 //! | `store/sync.rs` | the thread that asks the disk |
 //! | `store/medium.rs` | files, or in tests what fails when it is told to |
 //!
@@ -37,6 +38,7 @@ use poly::value::Slot;
 
 use crate::clock::unix_seconds;
 
+mod gather;
 mod log;
 mod medium;
 mod record;
@@ -218,8 +220,8 @@ impl<M: Medium> Store for DiskStore<M> {
         self.note(result);
     }
 
-    fn heads(&self, each: &mut dyn FnMut(&Slot, &Head)) {
-        let result = self.log.heads(each);
+    fn values(&self, each: &mut dyn FnMut(&Slot, &Head, &[u8])) {
+        let result = self.log.values(each);
         self.note(result);
     }
 }

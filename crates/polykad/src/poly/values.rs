@@ -71,7 +71,7 @@ impl Store for Values {
         self.store_mut().remove(slot);
     }
 
-    fn heads(&self, each: &mut dyn FnMut(&Slot, &Head)) {
-        self.store().heads(each);
+    fn values(&self, each: &mut dyn FnMut(&Slot, &Head, &[u8])) {
+        self.store().values(each);
     }
 }

@@ -53,6 +53,17 @@ pub(super) struct LogFile<M: Medium> {
     pub(super) damaged: bool,
     /// It can't be emptied.
     pub(super) stuck: bool,
+    /// What was found when it was opened, as long as that is how it is.
+    pub(super) found: Option<Found>,
+}
+
+/// What is known of a file's records without asking the index.
+#[derive(Default, Debug)]
+pub(super) struct Found {
+    /// Of the records before this offset.
+    pub(super) until: u32,
+    /// Where those are that nobody needs, in order. All others are needed.
+    pub(super) needless: Vec<u32>,
 }
 
 /// Where a record is.
@@ -101,7 +112,7 @@ pub(super) struct Index {
 
 /// The hash of what is a hash already.
 #[derive(Default)]
-struct Hashed(u64);
+pub(super) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {
@@ -124,10 +135,42 @@ impl Index {
         self.places.len() + self.twins.len()
     }
 
+    /// What a slot is known by, in this run.
+    pub(super) fn hash(&self, slot: &Slot) -> u64 {
+        self.hasher.hash_one(slot)
+    }
+
+    /// Expects so many more.
+    pub(super) fn reserve(&mut self, slots: usize) {
+        self.places.reserve(slots);
+    }
+
+    /// Gives back room for slots that did not come.
+    pub(super) fn shrink(&mut self) {
+        let slots = self.places.len();
+        self.places.shrink_to(slots + slots / 8);
+    }
+
+    /// Notes a slot that is not here yet by its hash; `false`: another one has the same.
+    pub(super) fn add(&mut self, hash: u64, place: Place) -> bool {
+        match self.places.entry(hash) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(place);
+                true
+            }
+        }
+    }
+
+    /// Notes a slot that is not here yet, whose hash another one has.
+    pub(super) fn add_twin(&mut self, slot: Slot, place: Place) {
+        self.twins.insert(slot, place);
+    }
+
     /// Where the slot is, unless another of the same hash is there.
     fn candidate(&self, slot: &Slot) -> Option<Place> {
         let twin = if self.twins.is_empty() { None } else { self.twins.get(slot) };
-        twin.or_else(|| self.places.get(&self.hasher.hash_one(slot))).copied()
+        twin.or_else(|| self.places.get(&self.hash(slot))).copied()
     }
 
     /// Whether the record of this slot at this place is the one that counts.
@@ -141,7 +184,7 @@ impl Index {
             *twin = place;
             return;
         }
-        match self.places.entry(self.hasher.hash_one(slot)) {
+        match self.places.entry(self.hash(slot)) {
             Entry::Occupied(mut entry) if is_known => drop(entry.insert(place)),
             Entry::Occupied(_) => drop(self.twins.insert(*slot, place)),
             Entry::Vacant(entry) => drop(entry.insert(place)),
@@ -150,7 +193,7 @@ impl Index {
 
     fn forget(&mut self, slot: &Slot) {
         if self.twins.remove(slot).is_none() {
-            self.places.remove(&self.hasher.hash_one(slot));
+            self.places.remove(&self.hash(slot));
         }
     }
 }
@@ -272,7 +315,7 @@ impl<M: Medium> Log<M> {
         Ok(Some((place, header)))
     }
 
-    fn header_at(&self, file: u32, offset: u32) -> io::Result<Result<Header, NoHeader>> {
+    pub(super) fn header_at(&self, file: u32, offset: u32) -> io::Result<Result<Header, NoHeader>> {
         let file = self.files.get(&file).ok_or(io::ErrorKind::NotFound)?;
         let mut bytes = [0; LONG_HEADER];
         let read = self.medium.read(&file.file, offset.into(), &mut bytes)?;
@@ -334,7 +377,8 @@ impl<M: Medium> Log<M> {
         }
         self.queue.written(number, &file, true);
         let bytes = u32::try_from(FILE_HEADER).unwrap_or(0);
-        let file = LogFile { file, salt, bytes, live: 0, damaged: false, stuck: false };
+        let file =
+            LogFile { file, salt, bytes, live: 0, damaged: false, stuck: false, found: None };
         self.files.insert(number, file);
         self.active = Some(number);
         Ok(number)
@@ -360,6 +404,7 @@ impl<M: Medium> Log<M> {
     fn no_longer(&mut self, place: Place) {
         if let Some(file) = self.files.get_mut(&place.file) {
             file.live = file.live.saturating_sub(place.size);
+            file.found = None;
         }
     }
 

@@ -6,19 +6,15 @@ use std::sync::Arc;
 use poly::store::Head;
 use poly::value::Slot;
 
-use super::log::{Log, LogFile, Place};
+use super::gather::{Gathered, Record};
+use super::log::{Found, Log, LogFile, Place};
 use super::medium::Medium;
 use super::record::{
     FILE_HEADER, FileHeader, Header, LONG_HEADER, NoHeader, file_header, next_magic,
 };
 
-/// Bytes read at once.
-const WINDOW: usize = 1 << 20;
-/// Records that mean nothing any more.
-struct Over {
-    now_unix: u64,
-    records: Vec<(Slot, Place)>,
-}
+/// Bytes read at once: what fits into the cache of a core.
+const WINDOW: usize = 1 << 18;
 
 /// What looking through a file came to.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -43,16 +39,12 @@ impl<M: Medium> Log<M> {
             }
         }
         let now_unix = (self.settings.clock)();
-        let mut over = Over { now_unix, records: Vec::new() };
+        let mut gathered = Gathered::default();
         for number in numbers {
-            self.recover_file(number, number >= checked_from, &mut over)?;
+            let check = if number >= checked_from { Values::Checked } else { Values::Skipped };
+            self.recover_file(number, check, now_unix, &mut gathered)?;
         }
-        // Only now: until all was seen, they tell of older records that they have replaced them.
-        for (slot, place) in over.records {
-            if self.index.place_at(&slot, place.file, place.offset).is_some() {
-                self.forget(&slot, place);
-            }
-        }
+        self.take_in(gathered, now_unix)?;
         self.set_damaged_aside(now_unix)?;
         let last = self.files.last_key_value();
         self.active = last.filter(|(_, file)| !file.stuck).map(|(number, _)| *number);
@@ -67,7 +59,13 @@ impl<M: Medium> Log<M> {
         Ok(file_header(bytes.get(..read).unwrap_or_default()))
     }
 
-    fn recover_file(&mut self, number: u32, check_values: bool, over: &mut Over) -> io::Result<()> {
+    fn recover_file(
+        &mut self,
+        number: u32,
+        values: Values,
+        now_unix: u64,
+        gathered: &mut Gathered,
+    ) -> io::Result<()> {
         self.next_file = self.next_file.max(number.saturating_add(1));
         let (file, length) = self.medium.open(number)?;
         if length < FILE_HEADER as u64 {
@@ -80,13 +78,19 @@ impl<M: Medium> Log<M> {
         };
         let file = Arc::new(file);
         let bytes = u32::try_from(length).unwrap_or(u32::MAX);
-        let kept = LogFile { file, salt, bytes, live: 0, damaged: false, stuck: false };
+        let found = Some(Found::default());
+        let kept = LogFile { file, salt, bytes, live: 0, damaged: false, stuck: false, found };
         self.files.insert(number, kept);
         let Some(walk) = self.walk(number) else {
             return Ok(());
         };
-        let walked = walk
-            .run(check_values, &mut |offset, header| self.take_in(number, offset, header, over))?;
+        let walked = walk.run(values, &mut |offset, header, _| {
+            self.next_seq = self.next_seq.max(header.seq + 1);
+            let gone = header.head.is_none_or(|head| head.expires <= now_unix);
+            let place = Place { file: number, offset, size: header.record_size(), gone };
+            gathered.add(Record::new(self.index.hash(&header.slot), header, place));
+            Ok(())
+        })?;
         if let Some(kept) = self.files.get_mut(&number) {
             kept.damaged = walked.damaged;
             if walked.end < length {
@@ -95,32 +99,35 @@ impl<M: Medium> Log<M> {
                 kept.stuck = self.medium.truncate(&kept.file, walked.end).is_err();
             }
             kept.bytes = u32::try_from(walked.end).unwrap_or(u32::MAX);
+            kept.found = Some(Found { until: kept.bytes, needless: Vec::new() });
         }
         Ok(())
     }
 
-    /// Takes in a record that was found.
-    fn take_in(
-        &mut self,
-        file: u32,
-        offset: u32,
-        header: &Header,
-        over: &mut Over,
-    ) -> io::Result<()> {
-        self.next_seq = self.next_seq.max(header.seq + 1);
-        let slot = header.slot;
-        let old = self.find(&slot)?;
-        // Copies have the number of their original; of an emptied slot's, the copy says so.
-        let is_older = old.as_ref().is_some_and(|(_, old)| {
-            header.seq < old.seq || (header.seq == old.seq && old.head.is_none())
-        });
-        if !is_older {
-            let gone = header.head.is_none_or(|head| head.expires <= over.now_unix);
-            let place = Place { file, offset, size: header.record_size(), gone };
-            if header.ends() <= over.now_unix {
-                over.records.push((slot, place));
+    /// Makes the index of all records that were found.
+    fn take_in(&mut self, gathered: Gathered, now_unix: u64) -> io::Result<()> {
+        self.index.reserve(gathered.len());
+        gathered.settle(|record, is_newest| {
+            let place = record.place;
+            let file = self.files.get_mut(&place.file).ok_or(io::ErrorKind::NotFound)?;
+            // Only what nothing newer has replaced may say that a slot is empty for good.
+            if !is_newest || record.ends <= now_unix {
+                if let Some(found) = &mut file.found {
+                    found.needless.push(place.offset);
+                }
+                return Ok(());
             }
-            self.settle(&slot, old.map(|(place, _)| place), place);
+            file.live += place.size;
+            if !self.index.add(record.hash, place) {
+                let header = self.header_at(place.file, place.offset)?;
+                let header = header.map_err(|_| io::ErrorKind::InvalidData)?;
+                self.index.add_twin(header.slot, place);
+            }
+            Ok(())
+        })?;
+        self.index.shrink();
+        for found in self.files.values_mut().filter_map(|file| file.found.as_mut()) {
+            found.needless.sort_unstable();
         }
         Ok(())
     }
@@ -133,7 +140,7 @@ impl<M: Medium> Log<M> {
             let Some(walk) = self.walk(number) else {
                 continue;
             };
-            walk.run(true, &mut |offset, header| match self.index.place_at(
+            walk.run(Values::Checked, &mut |offset, header, _| match self.index.place_at(
                 &header.slot,
                 number,
                 offset,
@@ -156,18 +163,28 @@ impl<M: Medium> Log<M> {
     }
 
     /// Hands out all that is kept.
-    pub(super) fn heads(&self, each: &mut dyn FnMut(&Slot, &Head)) -> io::Result<()> {
+    pub(super) fn values(&self, each: &mut dyn FnMut(&Slot, &Head, &[u8])) -> io::Result<()> {
         let now_unix = (self.settings.clock)();
-        for number in self.files.keys().copied() {
-            let Some(walk) = self.walk(number) else {
+        for (number, file) in &self.files {
+            let Some(walk) = self.walk(*number) else {
                 continue;
             };
-            walk.run(false, &mut |offset, header| {
-                let place = self.index.place_at(&header.slot, number, offset);
-                if let (Some(Place { gone: false, .. }), Some(head)) = (place, &header.head)
+            let nothing = Found::default();
+            let found = file.found.as_ref().unwrap_or(&nothing);
+            let mut needless = found.needless.iter().copied().peekable();
+            walk.run(Values::AtHand, &mut |offset, header, value| {
+                let is_needed = if offset < found.until {
+                    while needless.next_if(|needless| *needless < offset).is_some() {}
+                    needless.peek() != Some(&offset)
+                } else {
+                    let place = self.index.place_at(&header.slot, *number, offset);
+                    place.is_some_and(|place| !place.gone)
+                };
+                if let Some(head) = &header.head
+                    && is_needed
                     && head.expires > now_unix
                 {
-                    each(&header.slot, head);
+                    each(&header.slot, head, value);
                 }
                 Ok(())
             })?;
@@ -194,12 +211,23 @@ struct Walk<M: Medium> {
     length: u64,
 }
 
-/// What is told of each record: where it is, and its header.
-type Each<'a> = dyn FnMut(u32, &Header) -> io::Result<()> + 'a;
+/// What of the values on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Values {
+    /// Not looked at.
+    Skipped,
+    /// Handed out.
+    AtHand,
+    /// Handed out if they are as they were written; else they are damage.
+    Checked,
+}
+
+/// What is told of each record: where it is, its header, and its value unless that is skipped.
+type Each<'a> = dyn FnMut(u32, &Header, &[u8]) -> io::Result<()> + 'a;
 
 impl<M: Medium> Walk<M> {
     /// Hands the records to `each`.
-    fn run(&self, check_values: bool, each: &mut Each<'_>) -> io::Result<Walked> {
+    fn run(&self, values: Values, each: &mut Each<'_>) -> io::Result<Walked> {
         let mut window = Window { start: 0, bytes: Vec::new() };
         let mut walked = Walked { end: FILE_HEADER as u64, damaged: false };
         let mut at = walked.end;
@@ -217,24 +245,23 @@ impl<M: Medium> Walk<M> {
                 }
             };
             let size = header.record_size();
-            if check_values && !is_whole(&header, window.at(self, at, size as usize)?) {
+            let record = match values {
+                Values::Skipped => &[],
+                Values::AtHand | Values::Checked => window.at(self, at, size as usize)?,
+            };
+            let value = record.get(header.size()..size as usize).unwrap_or_default();
+            if values == Values::Checked && crc32fast::hash(value) != header.value_crc {
                 lost = true;
                 at += u64::from(size);
                 continue;
             }
             walked.damaged |= lost;
-            each(u32::try_from(at).map_err(io::Error::other)?, &header)?;
+            each(u32::try_from(at).map_err(io::Error::other)?, &header, value)?;
             at += u64::from(size);
             walked.end = at;
         }
         Ok(walked)
     }
-}
-
-/// Whether a record's value is as it was written.
-fn is_whole(header: &Header, record: &[u8]) -> bool {
-    let value = record.get(header.size()..header.record_size() as usize);
-    value.is_some_and(|value| crc32fast::hash(value) == header.value_crc)
 }
 
 /// A part of a file in memory.
