@@ -57,7 +57,7 @@ CLIENT, WANTS_V4, WANTS_V6 = 1, 2, 4
 REASONS = {
     1: "makes no sense",
     2: "unknown request",
-    3: "asked too often",
+    3: "asked too often, or another swap is under way",
     4: "too long",
     5: "expired",
     6: "lives too long",

@@ -3,8 +3,10 @@
 //! The node's input is a list of acts: messages of any content, well-formed ones with mutations,
 //! answers to what the node asked, wishes of its owner, time that passes.
 
+use std::cell::LazyCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use kademlia::protocol::{Input, Transport, step};
@@ -46,8 +48,7 @@ pub fn poly_node(bytes: &[u8]) {
     let mut stage = Stage {
         node: Node::new(settings, [script.byte(); 32]),
         now: Moment::from_micros(1),
-        asked: VecDeque::new(),
-        buffer: Vec::new(),
+        others: Others::default(),
     };
     for _ in 0..MAX_ACTS {
         if script.rest.is_empty() {
@@ -92,11 +93,17 @@ impl Script<'_> {
 struct Stage {
     node: Node,
     now: Moment,
+    others: Others,
+}
+
+/// Whom the node talks to: the last of its requests that they have not answered.
+#[derive(Default)]
+struct Others {
     asked: VecDeque<(Peer, u32)>,
     buffer: Vec<u8>,
 }
 
-impl Transport<Node> for Stage {
+impl Transport<Node> for Others {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
@@ -118,11 +125,7 @@ impl Transport<Node> for Stage {
 
 impl Stage {
     fn feed(&mut self, input: Input<'_, Node>) {
-        // The stage is the transport, so the node is taken out of it for a moment.
-        let idle = Node::new(Settings::new(Key::new([1; 32]), CLOCK), [0; 32]);
-        let mut node = core::mem::replace(&mut self.node, idle);
-        step(&mut node, self.now, input, self);
-        self.node = node;
+        step(&mut self.node, self.now, input, &mut self.others);
     }
 
     fn pass(&mut self, span: Duration) {
@@ -152,11 +155,12 @@ impl Stage {
             }
             3 | 4 => {
                 let index = usize::from(script.byte());
-                if self.asked.is_empty() {
+                let asked = &mut self.others.asked;
+                if asked.is_empty() {
                     return;
                 }
-                let index = index % self.asked.len();
-                let Some((to, transaction)) = self.asked.remove(index) else { return };
+                let index = index % asked.len();
+                let Some((to, transaction)) = asked.remove(index) else { return };
                 let from = if to.is_proven() { to } else { Peer::new(peer(script).id, to.address) };
                 let bytes = answer(script, transaction);
                 self.feed(Input::Message(from, &bytes));
@@ -183,24 +187,35 @@ fn peer(script: &mut Script<'_>) -> Peer {
     Peer::new(Key::new(id), address)
 }
 
-fn signer(script: &mut Script<'_>) -> SigningKey {
-    SigningKey::from_bytes(&[script.byte() % 4; 32])
+/// Whoever signs. A key takes as long to make as a signature: once for all inputs.
+static SIGNERS: LazyLock<[SigningKey; 4]> =
+    LazyLock::new(|| [0, 1, 2, 3].map(|n| SigningKey::from_bytes(&[n; 32])));
+
+fn signer(script: &mut Script<'_>) -> &'static SigningKey {
+    let [first, ..] = &*SIGNERS;
+    SIGNERS.get(usize::from(script.byte() % 4)).unwrap_or(first)
 }
 
-fn record(script: &mut Script<'_>) -> Record {
+/// Signed when it is needed: what most acts carry is left out of what they say.
+type Signed<T> = LazyCell<T, Box<dyn FnOnce() -> T>>;
+
+fn record(script: &mut Script<'_>) -> Signed<Record> {
     let (signer, seq) = (signer(script), script.number());
     let value = script.bytes(64);
     let expires = CLOCK + script.number() % 4_000_000;
-    let value = (!script.byte().is_multiple_of(4)).then_some(&value[..]);
-    Record::sign(&signer, b"", seq, expires, value)
+    let value = (!script.byte().is_multiple_of(4)).then_some(value);
+    let sign = move || Record::sign(signer, b"", seq, expires, value.as_deref());
+    LazyCell::new(Box::new(sign))
 }
 
-fn entry(script: &mut Script<'_>) -> Entry {
+fn entry(script: &mut Script<'_>) -> Signed<Entry> {
     let (signer, seq) = (signer(script), script.number());
     let slot = u16::from(script.byte() % 8);
     let payload = script.bytes(64);
-    let payload = (!script.byte().is_multiple_of(4)).then_some(&payload[..]);
-    Entry::sign(&signer, topic_key(b"t"), slot, seq, CLOCK + 10_000, payload)
+    let payload = (!script.byte().is_multiple_of(4)).then_some(payload);
+    let expires = CLOCK + 10_000;
+    let sign = move || Entry::sign(signer, topic_key(b"t"), slot, seq, expires, payload.as_deref());
+    LazyCell::new(Box::new(sign))
 }
 
 fn key(script: &mut Script<'_>) -> Key {
@@ -240,7 +255,12 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
         1 => Ask::Find { target, count },
         2 => Ask::Get { target, kind, count, room: small, offset: 0 },
         3 | 4 => {
-            let purpose = if count % 5 == 0 { Purpose::Cache } else { Purpose::Keep };
+            let purpose = match count % 5 {
+                0 => Purpose::Cache,
+                1 => Purpose::Claim,
+                2 => Purpose::Release,
+                _ => Purpose::Keep,
+            };
             let expected = (count % 3 == 0).then_some(number);
             Ask::Put { value: value.into(), expected, purpose, count }
         }
@@ -290,18 +310,23 @@ fn answer(script: &mut Script<'_>, transaction: u32) -> Vec<u8> {
     let blob = BlobRef { bytes: &bytes, lifetime_s: 600 };
     let (mut v4, mut v6, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let contacts = named(script, &mut v4, &mut v6);
-    write_value(&Value::Entry(entry.borrow()).into(), &mut values);
-    write_value(&Value::Record(record.borrow()).into(), &mut values);
     let parts = [script.byte(); 512];
     let listed = [script.byte(); 64];
     let flags = script.byte();
     let has = |bit: u8| flags >> bit & 1 == 1;
-    let value = if has(0) { Value::Blob(blob) } else { Value::Record(record.borrow()) };
+    if has(2) {
+        write_value(&Value::Entry(entry.borrow()).into(), &mut values);
+        write_value(&Value::Record(record.borrow()).into(), &mut values);
+    }
+    let value = has(1).then(|| {
+        let value = if has(0) { Value::Blob(blob) } else { Value::Record(record.borrow()) };
+        value.into()
+    });
     let answer = Answer {
         transaction,
         contacts,
-        value: has(1).then_some(value.into()),
-        values: if has(2) { Values::new(&values) } else { Values::default() },
+        value,
+        values: Values::new(&values),
         version: has(3).then(|| record.borrow().version()),
         size: has(4).then_some(50_000),
         total: has(2).then_some(9),
@@ -312,8 +337,8 @@ fn answer(script: &mut Script<'_>, transaction: u32) -> Vec<u8> {
             _ => None,
         },
         stored: has(5).then_some(1),
-        uptime_min: None,
         calls: has(5).then_some(u32::from(flags)),
+        ..Answer::default()
     };
     Message::Answer(answer).encode(&mut message);
     mutate(script, &mut message);
@@ -341,8 +366,8 @@ fn command(script: &mut Script<'_>) -> Command {
         1 => Command::Ping(peer(script)),
         2 => Command::FindNode(key(script)),
         3 => Command::PutBlob { value: script.bytes(255).into(), options: PutOptions::default() },
-        4 => Command::put_record(record(script), Some(script.number())),
-        5 => Command::put_entry(entry(script)),
+        4 => Command::put_record(record(script).clone(), Some(script.number())),
+        5 => Command::put_entry(entry(script).clone()),
         6 => Command::GetBlob { key: key(script), options },
         7 => Command::GetRecord { key: key(script), options },
         8 => Command::ListTopic { topic: key(script), limit: 9, options },

@@ -16,8 +16,10 @@ pub fn fetch<T>(what: &T) {
 
 /// Asks for all of a slice, if its elements are no larger than a cache line.
 pub fn fetch_all<T>(what: &[T]) {
-    let step = LINE / size_of::<T>().max(1);
-    for at in (0..what.len()).step_by(step.max(1)) {
-        prefetch_index(what, at);
+    let together = LINE / size_of::<T>().max(1);
+    if together <= 1 {
+        what.iter().for_each(fetch);
+    } else {
+        what.chunks(together).filter_map(<[T]>::first).for_each(fetch);
     }
 }

@@ -4,7 +4,7 @@
 //! whom to ask, and reports what came of it. Maymounkov and Mazières, section 2.3; disjoint paths
 //! as in Baumgart and Mies, "S/Kademlia" (2007), section 4.4.
 
-use crate::ahead::{fetch, fetch_all};
+use crate::ahead::fetch_all;
 use crate::contact::{Address, Contact, is_among};
 use crate::key::Key;
 
@@ -147,10 +147,12 @@ impl<A: Address> Lookup<A> {
     pub fn prefetch(&self) {
         fetch_all(&self.candidates);
         fetch_all(&self.marks);
-        if let Some(last) = self.contacts.last() {
-            fetch(last);
-        }
+        let recent = self.contacts.len().saturating_sub(Self::RECENT);
+        fetch_all(self.contacts.get(recent..).unwrap_or_default());
     }
+
+    /// Contacts that are asked for ahead: an answer mostly names those that came in last once more.
+    const RECENT: usize = 16;
 
     /// Whether a candidate has this address.
     pub fn knows_address(&self, address: A) -> bool {
@@ -278,6 +280,12 @@ impl<A: Address> Lookup<A> {
         slots.filter_map(|slot| self.contacts.get(slot)).copied()
     }
 
+    /// The contacts heard of that were not asked, closest first.
+    pub fn unasked(&self) -> impl Iterator<Item = Contact<A>> {
+        let fresh = self.candidates.iter().filter(|candidate| candidate.state == State::Fresh);
+        fresh.filter_map(|candidate| self.contact(candidate)).copied()
+    }
+
     fn answers(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.state == State::Answered)
     }
@@ -348,11 +356,13 @@ impl<A: Address> Lookup<A> {
     fn place_of(&self, key: &Key) -> usize {
         let distance = self.target.distance_head(key);
         let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
-        let alike = self.candidates.iter().skip(at).take_while(|c| c.distance == distance);
+        // Nearly always nobody has the same head, or the very same contact.
+        let from_here = self.candidates.get(at..).unwrap_or_default().iter();
         let closer = |c: &&Candidate| {
-            self.contact(c).is_some_and(|other| self.target.nearer(&other.key, key).is_lt())
+            let other = self.contact(c).filter(|other| other.key != *key);
+            other.is_some_and(|other| self.target.nearer(&other.key, key).is_lt())
         };
-        at + alike.take_while(closer).count()
+        at + from_here.take_while(|c| c.distance == distance).take_while(closer).count()
     }
 
     /// Adds a candidate unless it is known or a limit speaks against it; returns where it stands.

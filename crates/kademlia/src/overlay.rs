@@ -39,6 +39,13 @@ pub struct OverlaySettings {
     pub table: TableSettings,
     /// Its lookups.
     pub lookup: LookupSettings,
+    /// Those of random ids, to fill buckets: any contacts there will do.
+    pub filling: LookupSettings,
+    /// Whether contacts that the upkeep's lookups hear of, and do not ask, are asked for a sign of
+    /// life while the table has room for them: that takes a tenth of the bytes of asking them for
+    /// further contacts. Lookups can be short then, and those of our own id, after the first, find
+    /// half as many.
+    pub asks_hearsay: bool,
     /// How often the neighbourhood of our own id, and buckets with free places, are looked up.
     pub refresh_every: Duration,
     /// How often they are if that finds hardly anybody new. BEP 5 knows no such pause: "Buckets
@@ -52,6 +59,8 @@ impl Default for OverlaySettings {
             bits: Key::BITS,
             table: TableSettings::default(),
             lookup: LookupSettings::default(),
+            filling: LookupSettings::default(),
+            asks_hearsay: false,
             refresh_every: Duration::from_mins(15),
             refresh_at_most: Duration::from_mins(15),
         }
@@ -480,18 +489,18 @@ impl<A: Address> Overlay<A> {
 
     /// When [`Overlay::handle_timeout`] wants to be called next.
     pub fn next_timeout(&self) -> Option<Moment> {
-        let check = (!self.upkeep.checking.is_full()).then_some(self.upkeep.check_at);
-        let refresh = self.upkeep.refresh_at.filter(|_| self.upkeep.refreshing.is_none());
+        // Asked after each turn: without iterators, which take longer than all the rest.
         let never = Moment::from_micros(u64::MAX);
-        [self.requests.next_timeout(), check, refresh]
-            .into_iter()
-            .flatten()
-            .filter(|due| *due != never)
-            .min()
+        let check = if self.upkeep.checking.is_full() { never } else { self.upkeep.check_at };
+        let refresh = self.upkeep.refresh_at.filter(|_| self.upkeep.refreshing.is_none());
+        let requests = self.requests.next_timeout().unwrap_or(never);
+        let first = requests.min(check).min(refresh.unwrap_or(never));
+        (first != never).then_some(first)
     }
 
     /// The next request to send.
     pub fn poll_ask(&mut self, now: Moment, rng: &mut ChaCha8Rng) -> Option<Ask<A>> {
+        self.ask_hearsay(now, rng);
         if let Some(ask) = self.asks.pop_front() {
             return Some(ask);
         }
@@ -678,6 +687,7 @@ impl<A: Address> Overlay<A> {
         self.size.observe(&lookup.target(), closest.iter().map(|contact| &contact.key));
         if self.upkeep.refreshing == Some(id) {
             self.upkeep.refreshing = None;
+            self.take_hearsay(&lookup);
             self.looked_up();
             self.refreshed(now, rng);
         }

@@ -322,11 +322,22 @@ impl<A: Address> Table<A> {
         has_room && self.member(&contact.key).is_none() && self.within_limits(contact, index)
     }
 
+    /// Whether there is a free place for this contact, unknown so far.
+    pub(crate) fn has_room(&self, contact: &Contact<A>) -> bool {
+        let held = self.buckets.get(self.index(&contact.key)).map_or(0, |bucket| bucket.live.len());
+        held < self.settings.bucket_size && self.wants(contact)
+    }
+
     /// The `N` contacts closest to `target` that are not known to be failing, closest first.
+    pub fn closest<const N: usize>(&self, target: &Key) -> ArrayVec<Contact<A>, N> {
+        self.closest_members::<N>(target).into_iter().map(|(_, member)| member.contact).collect()
+    }
+
+    /// The same where they lie, each with the head of its distance.
     ///
     /// Buckets are visited in the order of their distance to the target, so only as many contacts
     /// as are returned get sorted, plus the rest of the last bucket.
-    pub fn closest<const N: usize>(&self, target: &Key) -> ArrayVec<Contact<A>, N> {
+    pub fn closest_members<const N: usize>(&self, target: &Key) -> ArrayVec<(u64, &Member<A>), N> {
         let mut found = ArrayVec::<(u64, &Member<A>), N>::new();
         for bucket in self.buckets_by_distance(target) {
             if found.is_full() {
@@ -338,7 +349,7 @@ impl<A: Address> Table<A> {
                 insert_sorted(&mut found, first, target, member);
             }
         }
-        found.into_iter().map(|(_, member)| member.contact).collect()
+        found
     }
 
     /// The `count` contacts closest to `target` that are not bad (or are, if nobody answers),
@@ -614,7 +625,8 @@ impl<A: Address> Table<A> {
     fn buckets_by_distance(&self, target: &Key) -> impl Iterator<Item = &Bucket<A>> {
         let differs = self.me.distance(target);
         let buckets = self.buckets.iter().enumerate();
-        let near = buckets.clone().filter(move |(index, _)| differs.bit(*index));
+        let shared = differs.leading_zeros() as usize;
+        let near = buckets.clone().skip(shared).filter(move |(index, _)| differs.bit(*index));
         let far = buckets.rev().filter(move |(index, _)| !differs.bit(*index));
         near.chain(far).map(|(_, bucket)| bucket)
     }
@@ -648,20 +660,21 @@ fn insert_sorted<'a, A, const N: usize>(
     target: &Key,
     member: &'a Member<A>,
 ) {
-    let head = target.distance_head(&member.contact.key);
-    let tail = found.get(first..).unwrap_or_default();
-    let is_closer = |(other_head, other): &&(u64, &Member<A>)| {
-        let by_head = other_head.cmp(&head);
-        by_head.then_with(|| target.nearer(&other.contact.key, &member.contact.key)).is_lt()
+    let is_closer = |(a_head, a): &(u64, &Member<A>), (b_head, b): &(u64, &Member<A>)| {
+        let by_head = a_head.cmp(b_head);
+        by_head.then_with(|| target.nearer(&a.contact.key, &b.contact.key)).is_lt()
     };
-    let at = first + tail.iter().take_while(is_closer).count();
-    if at >= N {
-        return;
+    // Whoever is farther moves on by one, and the last falls off: few are here, and to move them
+    // one by one is quicker than to move all behind a place at once.
+    let mut moved = (target.distance_head(&member.contact.key), member);
+    for place in found.get_mut(first..).unwrap_or_default() {
+        if is_closer(&moved, place) {
+            core::mem::swap(place, &mut moved);
+        }
     }
-    if found.is_full() {
-        found.pop();
+    if !found.is_full() {
+        found.push(moved);
     }
-    found.insert(at, (head, member));
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::{Ask, LookupId, Overlay, Purpose, Question};
 use crate::contact::{Address, Contact};
+use crate::lookup::Lookup;
 use crate::protocol::Moment;
 
 /// What keeps the table fresh.
@@ -45,6 +46,9 @@ pub(super) struct Upkeep<A> {
     pub(super) home: Visit,
     /// The same of each bucket that was ever looked up.
     pub(super) visits: Vec<Visit>,
+    /// Contacts heard of that the table has room for, to be asked for a sign of life: the last
+    /// first.
+    pub(super) hearsay: Vec<Contact<A>>,
 }
 
 /// When something is looked up again.
@@ -80,6 +84,8 @@ impl Visit {
 const NEWS_SHARE: usize = 4;
 /// Pauses are powers of two of rounds, up to this one.
 const LONGEST_PAUSE: u8 = 7;
+/// The same of who is new in the network, or in a new network.
+const LONGEST_PAUSE_YOUNG: u8 = 2;
 
 impl<A> Default for Upkeep<A> {
     fn default() -> Self {
@@ -96,6 +102,7 @@ impl<A> Default for Upkeep<A> {
             found: 0,
             home: Visit::default(),
             visits: Vec::new(),
+            hearsay: Vec::new(),
         }
     }
 }
@@ -105,6 +112,8 @@ pub(super) const MAX_CHECKS: usize = 8;
 /// Of these, how many may be awaited when a newcomer is asked: whoever names contacts that do not
 /// exist must not keep us from checking those we have.
 pub(super) const MAX_NEWCOMER_CHECKS: usize = 6;
+/// Contacts heard of that are remembered at most.
+const MAX_HEARSAY: usize = 256;
 /// How soon a node that found nobody tries again, at first and at most.
 pub(super) const REJOIN_MIN: Duration = Duration::from_secs(2);
 pub(super) const REJOIN_MAX: Duration = Duration::from_mins(5);
@@ -150,6 +159,30 @@ impl<A: Address> Overlay<A> {
         true
     }
 
+    /// A lookup of ours has heard of contacts that it did not ask. Those far from its target come
+    /// first: they lie scattered over their bucket.
+    pub(super) fn take_hearsay(&mut self, lookup: &Lookup<A>) {
+        if self.settings.asks_hearsay {
+            let room = MAX_HEARSAY.saturating_sub(self.upkeep.hearsay.len());
+            let wanted = lookup.unasked().filter(|contact| self.table.has_room(contact));
+            self.upkeep.hearsay.extend(wanted.take(room));
+        }
+    }
+
+    /// Asks some of them for a sign of life.
+    pub(super) fn ask_hearsay(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
+        while self.upkeep.checking.len() < MAX_NEWCOMER_CHECKS
+            && let Some(contact) = self.upkeep.hearsay.pop()
+        {
+            if self.table.has_room(&contact) {
+                self.check(now, contact, rng);
+            }
+            if self.upkeep.hearsay.is_empty() {
+                self.upkeep.hearsay = Vec::new();
+            }
+        }
+    }
+
     /// Begins a round of refreshing when it is due: our own neighbourhood first.
     pub(super) fn run_refresh(&mut self, now: Moment, rng: &mut ChaCha8Rng) {
         let due = self.upkeep.refresh_at.is_some_and(|at| at <= now);
@@ -159,8 +192,11 @@ impl<A: Address> Overlay<A> {
             self.upkeep.refresh_at = Some(now + self.refresh_period(rng));
             if self.upkeep.home.is_due(self.table.held_near()) || isolated {
                 self.upkeep.found = 0;
-                self.upkeep.refreshing =
-                    self.start(now, self.me(), self.settings.lookup, isolated, rng);
+                let mut shape = self.settings.lookup;
+                if self.settings.asks_hearsay && self.upkeep.young_rounds > 0 && !isolated {
+                    shape.closest = shape.closest.div_ceil(2);
+                }
+                self.upkeep.refreshing = self.start(now, self.me(), shape, isolated, rng);
             } else {
                 self.refreshed(now, rng);
             }
@@ -172,10 +208,9 @@ impl<A: Address> Overlay<A> {
         let every = self.settings.refresh_every.as_secs().max(1);
         let longest = (self.settings.refresh_at_most.as_secs() / every).checked_ilog2();
         let longest = longest.map_or(0, |rounds| u8::try_from(rounds).unwrap_or(LONGEST_PAUSE));
-        let longest = longest.min(LONGEST_PAUSE);
-        // Who is new in the network, or in a new network, looks around without a pause.
+        let mut longest = longest.min(LONGEST_PAUSE);
         if self.upkeep.young_rounds < YOUNG_ROUNDS {
-            return;
+            longest = longest.min(LONGEST_PAUSE_YOUNG);
         }
         let is_news = |of: usize| self.upkeep.found * NEWS_SHARE > of;
         let Some(bucket) = self.upkeep.next_bucket.checked_sub(1) else {
@@ -212,7 +247,7 @@ impl<A: Address> Overlay<A> {
         self.upkeep.next_bucket = bucket + 1;
         self.upkeep.found = 0;
         let target = self.me().random_in_bucket(bucket, self.settings.bits, rng);
-        self.upkeep.refreshing = self.start(now, target, self.settings.lookup, false, rng);
+        self.upkeep.refreshing = self.start(now, target, self.settings.filling, false, rng);
     }
 
     /// The next bucket to look up in this round.

@@ -93,6 +93,7 @@ impl Settings {
             bits: Id::BITS,
             table: self.table,
             lookup: self.lookup,
+            filling: self.lookup,
             ..OverlaySettings::default()
         }
     }
@@ -546,7 +547,7 @@ impl Protocol for Node {
 
     fn poll_event(&mut self) -> Option<Event> {
         let event = self.core.events.pop_front();
-        if self.core.events.is_empty() {
+        if self.core.events.is_empty() && self.core.events.capacity() > 0 {
             // Events are large, and most nodes of a large simulation have had a few and have none.
             self.core.events.shrink_to(0);
         }
@@ -558,6 +559,14 @@ impl Protocol for Node {
         let v6 = self.sides.v6.as_ref().and_then(|side| side.overlay.next_timeout());
         let operations = self.core.deadlines.first().map(|((due, _), ())| *due);
         let sweep = self.core.has_stored.then_some(self.core.sweep_at);
-        [v4, v6, operations, sweep].into_iter().flatten().min()
+        sooner(sooner(v4, v6), sooner(operations, sweep))
+    }
+}
+
+/// The first of two moments, if there are any.
+fn sooner(a: Option<Moment>, b: Option<Moment>) -> Option<Moment> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }

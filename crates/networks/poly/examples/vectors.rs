@@ -138,6 +138,7 @@ fn asks<'a>(record: &'a Record, entry: &'a Entry) -> Vec<(&'static str, Ask<'a>)
         ("put-blob", put(blob(), None, Purpose::Keep)),
         ("put-copy", put(blob(), None, Purpose::Cache)),
         ("put-record-if-2", put(record, Some(2), Purpose::Keep)),
+        ("claim-record-if-2", put(record, Some(2), Purpose::Claim)),
         ("put-entry", put(entry, None, Purpose::Keep)),
         ("watch", Ask::Watch { target, kind: Kind::Record, lease_s: 600, known: 0x77 }),
         ("push", Ask::Push { value: record.into() }),
@@ -155,9 +156,10 @@ fn answers<'a>(record: &'a Record, values: &'a [u8]) -> Vec<(&'static str, Answe
     let value = Value::Record(record.borrow()).into();
     let long = Version { seq: 3, ..version };
     vec![
-        ("answer-ping", Answer { uptime_min: Some(90), ..plain() }),
-        ("answer-contacts", Answer { contacts, ..plain() }),
+        ("answer-ping", Answer { uptime_min: Some(90), magnitude: Some(80), ..plain() }),
+        ("answer-contacts", Answer { contacts, magnitude: Some(80), ..plain() }),
         ("answer-record", Answer { value: Some(value), ..plain() }),
+        ("answer-hot-blob", Answer { value: Some(blob().into()), keep_s: Some(600), ..plain() }),
         ("answer-too-long", Answer { version: Some(long), size: Some(50_000), ..plain() }),
         ("answer-entries", Answer { values: Values::new(values), total: Some(40), ..plain() }),
         ("answer-stored", Answer { stored: Some(1), ..plain() }),

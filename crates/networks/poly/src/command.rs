@@ -400,7 +400,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Malformed => f.write_str("it makes no sense"),
             Self::Unknown => f.write_str("unknown request"),
-            Self::Busy => f.write_str("asked too often"),
+            Self::Busy => f.write_str("asked too often, or another swap is under way"),
             Self::TooLong(limit) => write!(f, "longer than {limit} bytes"),
             Self::Expired(clock) => write!(f, "expired by the holder's clock ({clock})"),
             Self::LivesTooLong(clock) => {

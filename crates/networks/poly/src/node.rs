@@ -10,15 +10,18 @@
 //! address families.
 
 mod advance;
+mod ahead;
 mod answer;
 mod client;
 mod get;
 mod heard;
+mod heat;
 mod known;
 mod operation;
 mod put;
 mod reach;
 mod repair;
+mod swap;
 mod walk;
 mod watch;
 
@@ -39,11 +42,13 @@ use crate::contact::{Endpoint, Peer};
 use crate::region::{Census, Radius};
 use crate::store::{Limits, MemoryStore, Shelf, ShelfUsage, Store};
 use crate::wire::{Ask, MAX_MESSAGE_BYTES, Malformed, Message, RefusalReply, Request, Sender};
+use heat::Heat;
 use known::Known;
 use operation::{Operation, Work};
 use reach::Reach;
 pub use reach::Reachability;
 use repair::Repair;
+use swap::Promises;
 use watch::{Pushed, Watchers};
 
 /// How a node behaves.
@@ -130,6 +135,9 @@ impl Settings {
         // Our neighbourhood is our region: a refresh must find all of it.
         overlay.lookup.closest = 20;
         overlay.lookup.per_answer = 24;
+        // Elsewhere contacts are wanted that are there, and somebody who names them.
+        overlay.filling.closest = 3;
+        overlay.asks_hearsay = true;
         overlay
     }
 }
@@ -211,6 +219,8 @@ pub struct Node<S = MemoryStore> {
     strangers: Rtt,
     shelf: Shelf<S>,
     watchers: Watchers,
+    heat: Heat,
+    promises: Promises,
     repair: Repair,
     reach: Reach,
     limiter: RateLimiter,
@@ -289,11 +299,13 @@ impl<S: Store> Node<S> {
         };
         Self {
             overlay: Overlay::new(settings.id, settings.overlay()),
-            known: Known::new(settings.contacts, settings.table.questionable_after),
+            known: Known::new(settings.id, settings.contacts, settings.table.questionable_after),
             census: Census::default(),
             strangers: Rtt::new(STRANGERS_RTT),
             shelf: Shelf::new(store, settings.limits, settings.clock),
             watchers: Watchers::default(),
+            heat: Heat::default(),
+            promises: Promises::default(),
             repair: Repair::default(),
             reach: Reach::new(settings.test_reach && !settings.client),
             limiter,
@@ -333,11 +345,12 @@ impl<S: Store> Node<S> {
 
     /// Makes this a node that has been up for long, with this table, whose next round of refreshing
     /// begins at `refresh_at`, with these further contacts, and with an estimate of how many nodes
-    /// there are. For the simulator, whose networks are born in steady state.
+    /// there are and the magnitude that others told. For the simulator, whose networks are born in
+    /// steady state.
     pub fn settle(
         &mut self,
         now: Moment,
-        nodes: f64,
+        (nodes, magnitude): (f64, u8),
         members: impl IntoIterator<Item = Member<Endpoint>>,
         others: impl IntoIterator<Item = (Contact<Endpoint>, Rtt)>,
         refresh_at: Moment,
@@ -352,7 +365,7 @@ impl<S: Store> Node<S> {
         }
         self.overlay.settle(members, refresh_at);
         self.observe_home();
-        self.census.settle_at(nodes);
+        self.census.settle_at(nodes, magnitude);
         self.repair.settle(refresh_at);
         self.begun = Some(Moment::START);
     }
@@ -486,7 +499,10 @@ impl<S: Store> Node<S> {
             if let Some(ask) = self.overlay.poll_ask(now, &mut self.rng) {
                 let question = match ask.question {
                     Question::Ping => Ask::Ping,
-                    Question::Find { target, .. } => Ask::Find { target, count: FOUND_BY_UPKEEP },
+                    Question::Find { target, .. } => {
+                        let is_home = target == self.settings.id;
+                        Ask::Find { target, count: if is_home { NEIGHBOURS } else { FOUND } }
+                    }
                 };
                 let id = ask.key.or_else(|| self.named.get(&ask.to).copied());
                 let to = Peer::new(id.unwrap_or(Key::ZERO), ask.to.socket());
@@ -551,8 +567,9 @@ impl<S: Store> Node<S> {
     }
 }
 
-/// Contacts that the upkeep's questions ask for: a whole neighbourhood.
-const FOUND_BY_UPKEEP: u8 = 20;
+/// Contacts that the upkeep's questions ask for: a whole neighbourhood, or what any lookup needs.
+const NEIGHBOURS: u8 = 20;
+const FOUND: u8 = 12;
 /// How long nodes never asked before are expected to take, at first: the mean between hosts of
 /// `PlanetLab`; twice of it and more is slow.
 const STRANGERS_RTT: Duration = Duration::from_millis(150);

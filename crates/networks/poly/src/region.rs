@@ -6,6 +6,8 @@
 //! the whole network, which is estimated over many targets, so that a crowd around one of them does
 //! not shrink it.
 
+use core::f64::consts::LN_2;
+
 use kademlia::Key;
 use kademlia::size::{Size, SizeEstimate};
 
@@ -61,6 +63,15 @@ fn leading(key: &Key) -> u64 {
     u64::from_be_bytes(key.id())
 }
 
+/// By which magnitude a node goes that takes its network to have so many nodes besides itself, and
+/// was told nothing: how often one node doubles to make as many, in eighths, in steps.
+pub fn magnitude(nodes: f64) -> u8 {
+    let exact = EIGHTHS * (nodes + 1.0).log2();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
+    let nearest = (STEP * (exact / STEP).round()).clamp(0.0, 255.0) as u8;
+    nearest
+}
+
 /// What a node believes about the size of its network.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Census {
@@ -70,11 +81,24 @@ pub struct Census {
     first: SizeEstimate,
     /// The radius in use.
     radius: Option<Radius>,
-    /// The step it stands for.
-    step: Option<f64>,
+    /// The magnitude it stands for.
+    magnitude: Option<u8>,
+    /// What others told last.
+    told: [Option<u8>; TOLD],
 }
 
 impl Census {
+    /// Another node tells the magnitude it takes the network to have.
+    pub fn hear(&mut self, magnitude: u8) {
+        self.told.rotate_right(1);
+        self.told[0] = Some(magnitude);
+    }
+
+    /// The magnitude we go by: how often one node doubles to make the network, in eighths.
+    pub fn magnitude(&self) -> Option<u8> {
+        self.magnitude
+    }
+
     /// A lookup has found these, closest first.
     pub fn observe<'a>(&mut self, target: &Key, closest: impl IntoIterator<Item = &'a Key>) {
         self.estimate.observe(target, closest);
@@ -88,9 +112,11 @@ impl Census {
         self.settle();
     }
 
-    /// Makes this the census of a node that has seen many lookups end in a network of `nodes`
-    /// nodes: for the simulator, whose networks are born in steady state.
-    pub fn settle_at(&mut self, nodes: f64) {
+    /// Makes this the census of a node that has seen many lookups end as in a network of `nodes`
+    /// nodes, and whom others told `magnitude`: for the simulator, whose networks are born in
+    /// steady state.
+    pub fn settle_at(&mut self, nodes: f64, magnitude: u8) {
+        self.told = [Some(magnitude); TOLD];
         self.observe_ideal(nodes);
         // Real distances scatter, and a correction for that is made which these do not need.
         let told = self.estimate.size().map_or(nodes, |size| size.nodes.max(1.0));
@@ -130,15 +156,29 @@ impl Census {
     }
 
     /// Follows the estimate in steps, and once it has left a step by a fair part: so most nodes
-    /// have the same radius, and values at its edge are not moved to and fro.
+    /// have the same radius, and values at its edge are not moved to and fro. Where more than one
+    /// step would do, for how sure the estimate is, it is that of most others.
     fn settle(&mut self) {
         let Some(size) = self.size() else { return };
-        let step = STEPS * (size.nodes + 1.0).log2();
-        if self.step.is_none_or(|old| (step - old).abs() > LEAVES_AT) {
-            let step = step.round();
-            self.step = Some(step);
-            self.radius = Some(Radius::of(REGION_NODES, (step / STEPS).exp2()));
+        let exact = EIGHTHS * (size.nodes + 1.0).log2();
+        let unsure = EIGHTHS * UNSURE * size.deviation / (size.nodes + 1.0) / LN_2;
+        let is_within = |magnitude: u8, bound: f64| (f64::from(magnitude) - exact).abs() <= bound;
+        let common = self.most_told().filter(|told| is_within(*told, LEAVES_AT + unsure));
+        let kept = self.magnitude.filter(|old| is_within(*old, LEAVES_AT));
+        let magnitude = common.or(kept).unwrap_or_else(|| magnitude(size.nodes));
+        if self.magnitude != Some(magnitude) {
+            self.magnitude = Some(magnitude);
+            let nodes = (f64::from(magnitude) / EIGHTHS).exp2();
+            self.radius = Some(Radius::of(REGION_NODES, nodes));
         }
+    }
+
+    /// What more than half of the others told, if enough have.
+    fn most_told(&self) -> Option<u8> {
+        let told = || self.told.iter().flatten();
+        let count = |magnitude: u8| told().filter(|other| **other == magnitude).count();
+        let enough = told().count().max(TOLD / 2);
+        told().copied().find(|magnitude| 2 * count(*magnitude) > enough)
     }
 
     /// Whether the contacts around ourselves tell of another size than lookups did, by more than
@@ -160,11 +200,17 @@ const SETTLED_LOOKUPS: u32 = 64;
 const STRAYS: f64 = 1.6;
 /// Lookups after which their average is better than what our own neighbourhood says.
 const ENOUGH: u32 = 4;
-/// Steps of a size for each doubling. With fewer estimates fall on the same one more often, but two
-/// who swap a record at once and do not may each find more than half of what they take for all.
-const STEPS: f64 = 4.0;
-/// How far an estimate strays from its step before the next is taken.
-const LEAVES_AT: f64 = 0.75;
+/// What magnitudes count for each doubling.
+const EIGHTHS: f64 = 8.0;
+/// The magnitudes that a node takes of its own accord are multiples of this: so estimates that
+/// differ a little fall on the same.
+const STEP: f64 = 4.0;
+/// How far an estimate strays from the magnitude in use before another is taken.
+const LEAVES_AT: f64 = 0.75 * STEP;
+/// By how many of its standard deviations an estimate may be off for what others tell to count.
+const UNSURE: f64 = 2.0;
+/// Of so many others it is remembered what they told.
+const TOLD: usize = 16;
 
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,7 @@ mod bulk;
 mod gate;
 mod keys;
 mod noise;
+mod once;
 mod primitives;
 mod receive;
 mod retained;
@@ -88,6 +89,9 @@ pub struct SecureConfig {
     /// A first datagram to an address that has proven nothing is padded to so many bytes, for its
     /// answer may not be longer: 640 have room for an answer of 574, 8 contacts and more.
     pub first_datagram_bytes: usize,
+    /// Whether what answers a message is so short that it needs no such padding, as that to a ping
+    /// does not: it finds room in as many bytes as the shortest first datagram has, 179.
+    pub asks_little: fn(&[u8]) -> bool,
     /// Limits on handshakes.
     pub gate: GateSettings,
 }
@@ -103,6 +107,7 @@ impl Default for SecureConfig {
             renew_after: Duration::from_hours(1),
             renew_after_messages: 1 << 24,
             first_datagram_bytes: 640,
+            asks_little: crate::wire::asks_little,
             gate: GateSettings::default(),
         }
     }

@@ -27,8 +27,13 @@ pub trait Store {
     fn read(&self, slot: &Slot, with: &mut dyn FnMut(&[u8])) -> bool;
     /// Forgets what is in a slot.
     fn remove(&mut self, slot: &Slot);
-    /// Hands out all that is kept, in any order: what a node is told of when it starts.
-    fn heads(&self, each: &mut dyn FnMut(&Slot, &Head));
+    /// Hands out all that is kept, in any order, with the bytes of the value: what a node is told
+    /// of when it starts. The bytes may be damaged; those that [`Store::read`] hands out are not.
+    fn values(&self, each: &mut dyn FnMut(&Slot, &Head, &[u8]));
+    /// Hands out all that is kept, in any order.
+    fn heads(&self, each: &mut dyn FnMut(&Slot, &Head)) {
+        self.values(&mut |slot, head, _| each(slot, head));
+    }
 }
 
 /// The disk failed. The value is refused; what was there is still there.
@@ -129,9 +134,9 @@ impl Store for MemoryStore {
         self.values.remove(slot);
     }
 
-    fn heads(&self, each: &mut dyn FnMut(&Slot, &Head)) {
-        for (slot, (head, _)) in &self.values {
-            each(slot, head);
+    fn values(&self, each: &mut dyn FnMut(&Slot, &Head, &[u8])) {
+        for (slot, (head, value)) in &self.values {
+            each(slot, head, value);
         }
     }
 }

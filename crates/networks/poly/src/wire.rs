@@ -77,6 +77,8 @@ mod key {
     pub(super) const UPTIME: u8 = 32;
     pub(super) const PADDING: u8 = 33;
     pub(super) const CALLS: u8 = 34;
+    pub(super) const MAGNITUDE: u8 = 35;
+    pub(super) const KEEP: u8 = 36;
 }
 
 /// Values of the type field.
@@ -230,6 +232,18 @@ pub enum Purpose {
     Keep,
     /// To be found sooner for a while, beside the holders.
     Cache,
+    /// Not yet: the holder is to take no other swap of the record for a while.
+    Claim,
+    /// Not at all: what was promised is not needed.
+    Release,
+}
+
+impl Purpose {
+    const ALL: [Self; 4] = [Self::Keep, Self::Cache, Self::Claim, Self::Release];
+
+    fn from_code(code: u64) -> Option<Self> {
+        usize::try_from(code).ok().and_then(|code| Self::ALL.get(code).copied())
+    }
 }
 
 /// A range of the values that two nodes should both store, and what the asker has there.
@@ -275,6 +289,11 @@ pub struct Answer<'a> {
     pub uptime_min: Option<u32>,
     /// How many others were asked to call.
     pub calls: Option<u32>,
+    /// How often one node doubles to make the network as large as the sender takes it to be, in
+    /// eighths.
+    pub magnitude: Option<u8>,
+    /// For how many seconds whoever asked should keep a copy: it is asked for much.
+    pub keep_s: Option<u32>,
 }
 
 impl Answer<'_> {
@@ -366,6 +385,17 @@ impl<'a> Contacts<'a> {
             }
         }
         Self { v4, v6 }
+    }
+}
+
+/// Whether what answers this message, if anything, has fewer than a hundred bytes.
+pub fn asks_little(message: &[u8]) -> bool {
+    match Message::decode(message) {
+        Ok(Message::Request(request)) => {
+            matches!(request.ask, Ask::Ping | Ask::Push { .. } | Ask::Hail)
+        }
+        Ok(Message::Answer(_) | Message::Refusal(_)) => true,
+        Err(_) => false,
     }
 }
 
@@ -461,6 +491,8 @@ fields! {
         uint uptime = key::UPTIME,
         bytes padding = key::PADDING,
         uint calls = key::CALLS,
+        uint magnitude = key::MAGNITUDE,
+        uint keep = key::KEEP,
     }
 }
 
@@ -479,11 +511,8 @@ impl<'a> Fields<'a> {
             kind::PUT => Ask::Put {
                 value: self.value()?.ok_or(Malformed::Missing(key::VALUE))?,
                 expected: self.expected,
-                purpose: match self.purpose {
-                    None | Some(0) => Purpose::Keep,
-                    Some(1) => Purpose::Cache,
-                    Some(_) => return Err(Malformed::Field(key::PURPOSE)),
-                },
+                purpose: Purpose::from_code(self.purpose.unwrap_or(0))
+                    .ok_or(Malformed::Field(key::PURPOSE))?,
                 count: self.count(),
             },
             kind::WATCH => Ask::Watch {
@@ -554,6 +583,9 @@ impl<'a> Fields<'a> {
             stored: narrow_opt(self.stored, key::STORED)?,
             uptime_min: narrow_opt(self.uptime, key::UPTIME)?,
             calls: narrow_opt(self.calls, key::CALLS)?,
+            // Of more than 2³¹ nodes there is no need to tell apart.
+            magnitude: self.magnitude.map(|eighths| u8::try_from(eighths).unwrap_or(u8::MAX)),
+            keep_s: narrow_opt(self.keep, key::KEEP)?,
         })
     }
 

@@ -85,6 +85,22 @@ impl Node {
         }
     }
 
+    /// Asks for what a timeout will need besides.
+    pub fn prefetch_for_timeout(&self) {
+        if let Some(side) = &self.sides.v4 {
+            side.overlay.prefetch_work();
+            self.core.deadlines.prefetch();
+        }
+    }
+
+    /// Asks for what a request that is overdue changes, once what [`Node::prefetch_for_timeout`]
+    /// asked for has come.
+    pub fn prefetch_overdue(&self) {
+        if let Some(side) = &self.sides.v4 {
+            side.overlay.prefetch_lookup();
+        }
+    }
+
     /// Asks for the contacts that a query about `target` is answered with, once what
     /// [`Node::prefetch_for_query`] asked for has come.
     pub fn prefetch_closest(&self, target: &Key) {

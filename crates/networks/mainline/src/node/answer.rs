@@ -6,7 +6,7 @@
 
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use kademlia::table::ArrayVec;
+use kademlia::table::{ArrayVec, Member};
 use kademlia::{Address, Contact, Moment};
 
 use super::side::{Family, Side, Sides};
@@ -278,8 +278,8 @@ fn write_closest<A: Family>(
     out: &mut NodesBytes,
 ) {
     let Some(side) = side else { return };
-    let closest = side.overlay.table().closest::<CONTACTS>(&target.key());
-    for contact in closest.iter().take(room / A::CONTACT_BYTES) {
+    let closest = side.overlay.table().closest_members::<CONTACTS>(&target.key());
+    for (_, Member { contact, .. }) in closest.into_iter().take(room / A::CONTACT_BYTES) {
         // There is room for `CONTACTS` of them.
         let _ = out.try_extend_from_slice(&contact.key.id::<{ Id::BYTES }>());
         let _ = out.try_extend_from_slice(contact.address.to_compact().as_ref());

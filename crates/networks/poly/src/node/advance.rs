@@ -55,11 +55,12 @@ impl<S: Store> Node<S> {
             self.forget(&operation);
             return;
         }
-        let renewal = match &operation.work {
+        let own = match &operation.work {
             Work::Watch(watch) if !operation.waits => Some(watch.renew_at),
+            Work::Put(put) => put.claim.again_at,
             _ => None,
         };
-        let soonest = [Some(operation.deadline), operation.walk.next_overdue(), renewal];
+        let soonest = [Some(operation.deadline), operation.walk.next_overdue(), own];
         operation.due = soonest.into_iter().flatten().min().unwrap_or(operation.deadline);
         self.keep_operation(id, operation);
     }

@@ -27,7 +27,7 @@ pub(super) struct Scratch {
 pub(super) const ANSWER_BYTES: usize = 64;
 /// How long a copy beside the holders lives at the edge of the region; half for each doubling of
 /// the distance (Maymounkov and Mazières, section 4.1).
-const CACHED_S: u64 = 600;
+pub(super) const CACHED_S: u32 = 600;
 /// Values one answer carries at most.
 const MAX_TOLD: usize = 512;
 
@@ -50,7 +50,7 @@ impl<S: Store> Node<S> {
             self.known.forget(&from.contact());
         } else {
             let contact = from.contact();
-            self.known.heard(now, contact, None);
+            self.known.asked(now, contact);
             self.overlay.queried(now, contact, &mut self.rng);
         }
         if let Err(refusal) = self.serve(now, from, request) {
@@ -67,11 +67,13 @@ impl<S: Store> Node<S> {
             Ask::Ping => {
                 let uptime = now.since(self.begun.unwrap_or(now));
                 let uptime_min = u32::try_from(uptime.as_secs() / 60).ok();
-                let answer = Answer { transaction, uptime_min, ..Answer::default() };
+                let magnitude = self.census.magnitude();
+                let answer = Answer { transaction, uptime_min, magnitude, ..Answer::default() };
                 self.send(from, &Message::Answer(answer));
             }
             Ask::Find { target, count } => {
-                let answer = Answer { transaction, ..Answer::default() };
+                let magnitude = self.census.magnitude();
+                let answer = Answer { transaction, magnitude, ..Answer::default() };
                 self.answer_with_contacts(now, from, sender, target, *count, &answer);
             }
             Ask::Get { target, kind: Kind::Entry, count, room, offset } => {
@@ -84,12 +86,8 @@ impl<S: Store> Node<S> {
             }
             Ask::Put { value, expected, purpose, count } => {
                 let key = value.value.slot().key;
-                let stored = match purpose {
-                    Purpose::Keep => self.keep(now, from, value, *expected)?,
-                    Purpose::Cache => self.keep_copy(now, value)?,
-                };
-                let stored = Some(u32::from(stored == Placed::Stored));
-                let answer = Answer { transaction, stored, ..Answer::default() };
+                let answer = self.put(now, from, value, *expected, *purpose)?;
+                let answer = Answer { transaction, ..answer };
                 self.answer_with_contacts(now, from, sender, &key, *count, &answer);
             }
             Ask::Watch { target, kind, lease_s, known } => {
@@ -165,11 +163,13 @@ impl<S: Store> Node<S> {
         // Who found a blob needs no way to it; of records all replicas matter.
         let count = if get.kind == Kind::Record { get.count } else { 0 };
         let near = self.near(now, from, &get.target, count);
-        let Node { outbox, scratch, shelf, .. } = self;
+        let Node { outbox, scratch, shelf, heat, .. } = self;
         let Scratch { message, v4, v6, .. } = scratch;
         let contacts = Contacts::pack(near, request.sender, v4, v6);
         let version = Some(head.version).filter(|_| get.kind == Kind::Record);
-        let answer = Answer { transaction, contacts, version, ..Answer::default() };
+        let is_hot = get.kind == Kind::Blob && heat.asked(now, slot.mark());
+        let keep_s = is_hot.then_some(CACHED_S);
+        let answer = Answer { transaction, contacts, version, keep_s, ..Answer::default() };
         if head.length > get.room.min(MAX_BULK) {
             let answer = Answer { size: Some(head.length), ..answer };
             super::send(outbox, message, from, &Message::Answer(answer));
@@ -301,6 +301,27 @@ impl<S: Store> Node<S> {
         scratch.values.shrink_to(super::KEPT_BYTES);
     }
 
+    fn put(
+        &mut self,
+        now: Moment,
+        from: Peer,
+        carried: &Carried<'_>,
+        expected: Option<u64>,
+        purpose: Purpose,
+    ) -> Result<Answer<'static>, Refusal> {
+        let placed = match purpose {
+            Purpose::Keep => self.keep(now, from, carried, expected)?,
+            Purpose::Cache => self.keep_copy(now, carried)?,
+            Purpose::Claim | Purpose::Release => {
+                let gives = purpose == Purpose::Claim;
+                let lease_s = self.promise(now, &carried.value, expected, gives)?;
+                return Ok(Answer { lease_s: Some(lease_s), ..Answer::default() });
+            }
+        };
+        let stored = Some(u32::from(placed == Placed::Stored));
+        Ok(Answer { stored, ..Answer::default() })
+    }
+
     /// Keeps a value, if it is ours to keep, is what it says, and its source has room.
     fn keep(
         &mut self,
@@ -310,6 +331,9 @@ impl<S: Store> Node<S> {
         expected: Option<u64>,
     ) -> Result<Placed, Refusal> {
         let source = (!from.address.is_local()).then(|| from.address.subnet());
+        if expected.is_some() {
+            self.keeps_promises(now, &carried.value)?;
+        }
         self.keep_from(now, &carried.value, source, expected)
     }
 
@@ -321,6 +345,18 @@ impl<S: Store> Node<S> {
         source: Option<u64>,
         expected: Option<u64>,
     ) -> Result<Placed, Refusal> {
+        self.examine(now, value)?;
+        let (unix, slot) = (self.unix(now), value.slot());
+        let carried = Carried { value: *value, origin: source };
+        let placed = self.shelf.put(unix, &carried, source, expected)?;
+        if placed == Placed::Stored {
+            self.stored(now, &slot);
+        }
+        Ok(placed)
+    }
+
+    /// Whether a value is ours to keep and what it says.
+    pub(super) fn examine(&mut self, now: Moment, value: &Value<'_>) -> Result<(), Refusal> {
         let unix = self.unix(now);
         let slot = value.slot();
         if self.is_client() || !self.is_ours(&slot.key) {
@@ -334,12 +370,7 @@ impl<S: Store> Node<S> {
             self.counters.forged += 1;
             return Err(refusal(error, unix));
         }
-        let carried = Carried { value: *value, origin: source };
-        let placed = self.shelf.put(unix, &carried, source, expected)?;
-        if placed == Placed::Stored {
-            self.stored(now, &slot);
-        }
-        Ok(placed)
+        Ok(())
     }
 
     /// Keeps a copy of a blob that is not ours to keep.
@@ -350,7 +381,7 @@ impl<S: Store> Node<S> {
         let reach = leading(&self.me()) ^ leading(&carried.value.slot().key);
         let doublings = (reach / self.census.radius().bits().max(1)).checked_ilog2().unwrap_or(0);
         let carried = Carried { origin: None, ..*carried };
-        if self.shelf.cache(unix, &carried, (CACHED_S >> doublings.min(16)).max(1)) {
+        if self.shelf.cache(unix, &carried, u64::from(CACHED_S >> doublings.min(16)).max(1)) {
             Ok(Placed::Stored)
         } else {
             Err(Refusal::Full)
@@ -363,6 +394,12 @@ impl<S: Store> Node<S> {
         if self.census.radius().times(TOLERANCE).holds(&me, key) {
             return true;
         }
+        self.is_among_nearest(key)
+    }
+
+    /// Whether hardly anybody is nearer to a key, as far as we know.
+    pub(super) fn is_among_nearest(&self, key: &Key) -> bool {
+        let me = self.me();
         let near = self.known.closest(key, 2 * MIN_HOLDERS);
         let mine = key.distance(&me);
         near.iter().filter(|c| key.distance(&c.key) < mine).count() < 2 * MIN_HOLDERS

@@ -8,7 +8,7 @@ use kademlia::{Contact, Key, Moment, OperationId};
 use super::operation::{
     Blob, List, Newest, Operation, Put, Watching, Work, deadline, put_value, target,
 };
-use super::walk::Walk;
+use super::walk::{Pace, Walk};
 use super::{Job, MAX_OPERATIONS, Node};
 use crate::command::{Command, Event, Failure, Outcome, Progress, Step};
 use crate::contact::{Endpoint, Peer};
@@ -264,15 +264,14 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// How fast a contact answers, as a number that grows with its round-trip time in steps of
-    /// about a fifth, so that among equals others decide.
-    pub(super) fn pace(&self, contact: &Contact<Endpoint>) -> u8 {
+    /// How fast a contact answers.
+    pub(super) fn pace(&self, contact: &Contact<Endpoint>) -> Pace {
         let rtt = self.known.get(&contact.key).and_then(|seen| seen.rtt).unwrap_or(self.strangers);
         let millis = u32::try_from(rtt.smoothed().as_millis()).unwrap_or(u32::MAX);
         // Among equally fast ones each node prefers others: no holder serves all.
-        let [.., ours] = *self.settings.id.as_bytes();
-        let [.., theirs] = *contact.key.as_bytes();
-        super::walk::pace(millis) << 3 | (ours ^ theirs) & 7
+        let [.., ours] = self.settings.id.id::<16>();
+        let [.., theirs] = contact.key.id::<16>();
+        Pace::new(millis, ours ^ theirs)
     }
 
     /// When an answer of this contact is slow.

@@ -7,6 +7,7 @@ use kademlia::requests::TransactionId;
 use kademlia::{Contact, Moment, OperationId};
 
 use super::operation::{Operation, Work};
+use super::walk::Pace;
 use super::{Errand, Job, Node};
 use crate::command::{Failure, Outcome, Refusal, Step};
 use crate::contact::{Endpoint, Peer};
@@ -45,6 +46,7 @@ impl<S: Store> Node<S> {
             Purpose::Liveness | Purpose::Lookup(_) => None,
         };
         self.answers(now, &contact, heard.rtt, answer.uptime_min);
+        answer.magnitude.into_iter().for_each(|told| self.census.hear(told));
         for named in named.clone() {
             self.known.named(now, named);
         }
@@ -170,7 +172,7 @@ impl<S: Store> Node<S> {
         match errand.job {
             Job::Step(id) => {
                 let Some(mut operation) = self.take_operation(id) else { return };
-                operation.walk.answered(&contact, [], |_| 0);
+                operation.walk.answered(&contact, [], |_| Pace::new(0, 0));
                 self.trace(id, &operation, || Step::Refused(from));
                 if let Work::Put(put) = &mut operation.work {
                     put.acknowledgements.refused.push((from, reply.refusal));

@@ -1,20 +1,22 @@
 //! All contacts the memory budget allows, beyond what buckets guarantee: in a network up to the
 //! budget most lookups take one step.
 //!
-//! Filled by ordinary traffic. Hearsay is remembered too, but not handed on: only who spoke to us
-//! lately is. A contact that was up for long is silent for long before it is doubted (sessions are
-//! heavy-tailed: Li 2005), and one of which neither it nor others have spoken for so long that it
-//! is more likely gone than there is forgotten.
+//! Filled by ordinary traffic. Hearsay is remembered too, but not handed on: only who answered us
+//! and spoke to us lately is, and who has just asked while we know hardly anybody. A contact that
+//! was up for long is silent for long before it is doubted (sessions are heavy-tailed: Li 2005),
+//! and one of which neither it nor others have spoken for so long that it is more likely gone than
+//! there is forgotten.
 
 mod filed;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use kademlia::ahead::fetch;
 use kademlia::{Contact, Key, Moment, Rtt};
 
 use crate::contact::Endpoint;
-use filed::{FULL, Filed};
+use filed::Filed;
 
 /// The contacts of one node.
 #[derive(Debug)]
@@ -34,7 +36,8 @@ pub(super) struct Known {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) endpoint: Endpoint,
-    /// When it first spoke to us, in seconds; with `heard_s` zero if it never did.
+    /// When it first answered us, in seconds, and when it spoke to us last. The second is zero if
+    /// it never answered; the first is then when it asked something last, or zero.
     first_s: u32,
     heard_s: u32,
     /// How many minutes before that it began, as it says.
@@ -47,6 +50,8 @@ pub(super) struct Seen {
 
 /// Silence that is never doubted.
 const SILENCE_S: u32 = 2 * 60;
+/// How long who has asked may take to show that he is there.
+const ASKED_S: u32 = 5;
 /// Contacts looked at, at least, to find one that gives way.
 const DRAWN: usize = 8;
 /// Silence about anybody after which he is no longer likely to be there, beside half of his age.
@@ -60,13 +65,16 @@ const MAX_LOST: usize = 64;
 const LOST_FROM_S: u32 = 2 * 60;
 const MAX_TRIES: u8 = 30;
 
+/// A contact and the head of its distance from a target.
+type Placed<'a> = (u64, &'a (Key, Seen));
+
 impl Known {
     /// `checked_after`: the silence after which the table asks any of its own members for a sign of
     /// life; who is handed on may have been silent for a little longer.
-    pub(super) fn new(budget: usize, checked_after: Duration) -> Self {
+    pub(super) fn new(me: Key, budget: usize, checked_after: Duration) -> Self {
         let checked_after_s = u32::try_from(checked_after.as_secs()).unwrap_or(u32::MAX);
         let doubted_after_s = checked_after_s.saturating_add(SILENCE_S);
-        let (contacts, lost) = (Filed::default(), VecDeque::new());
+        let (contacts, lost) = (Filed::new(me), VecDeque::new());
         Self { contacts, budget, latest_s: 0, doubted_after_s, lost }
     }
 
@@ -78,7 +86,7 @@ impl Known {
         self.contacts.get(id)
     }
 
-    /// A contact spoke to us.
+    /// A contact answered us.
     pub(super) fn heard(&mut self, now: Moment, contact: Contact<Endpoint>, rtt: Option<Duration>) {
         let now_s = seconds(now).max(1);
         self.latest_s = now_s;
@@ -101,6 +109,24 @@ impl Known {
         let (endpoint, named_s) = (contact.address, now_s);
         let seen = Seen { first_s: now_s, heard_s: now_s, rtt, ..Seen::new(endpoint, named_s) };
         self.insert(now, contact.key, seen);
+    }
+
+    /// A contact asked something of us. Its id is proven, but not that it is where it says: the
+    /// first datagram of anybody may bear anybody's address. Until it has answered from there it is
+    /// hearsay.
+    pub(super) fn asked(&mut self, now: Moment, contact: Contact<Endpoint>) {
+        let seen = self.contacts.get(&contact.key);
+        if seen.is_some_and(|seen| seen.was_heard() && seen.endpoint == contact.address) {
+            self.heard(now, contact, None);
+            return;
+        }
+        self.named(now, contact);
+        if let Some(seen) = self.contacts.get_mut(&contact.key)
+            && !seen.was_heard()
+            && seen.endpoint == contact.address
+        {
+            seen.first_s = seconds(now).max(1);
+        }
     }
 
     /// Somebody named a contact.
@@ -187,10 +213,17 @@ impl Known {
         self.closest_of(target, count, |seen| seen.failures == 0)
     }
 
-    /// Those of them that spoke to us lately: worth handing on.
+    /// Those of them that spoke to us lately: worth handing on. While they are fewer, also who has
+    /// just asked: all who found a network at once hear of each other, and whoever asks in
+    /// another's name makes no more call there than are that few.
     pub(super) fn fresh(&self, now: Moment, target: &Key, count: usize) -> Vec<Contact<Endpoint>> {
         let now_s = seconds(now);
-        self.closest_of(target, count, |seen| seen.is_fresh(now_s, self.doubted_after_s))
+        let is_fresh = |seen: &Seen| seen.is_fresh(now_s, self.doubted_after_s);
+        let fresh = self.closest_of(target, count, is_fresh);
+        if fresh.len() >= count {
+            return fresh;
+        }
+        self.closest_of(target, count, |seen| is_fresh(seen) || seen.has_just_asked(now_s))
     }
 
     /// All of them.
@@ -205,24 +238,57 @@ impl Known {
         count: usize,
         which: impl Fn(&Seen) -> bool,
     ) -> Vec<Contact<Endpoint>> {
-        let mut found: Vec<(u64, Contact<Endpoint>)> = Vec::with_capacity(2 * count);
+        let mut found: Vec<Contact<Endpoint>> = Vec::with_capacity(count);
+        // Where those of a drawer are: sooner sorted than they themselves.
+        let mut near: Vec<Placed<'_>> = Vec::with_capacity(2 * count);
         for drawer in self.contacts.from(target) {
-            let begun = found.len();
-            if begun >= count {
+            let wanted = count - found.len();
+            if wanted == 0 {
                 break;
             }
-            for (key, seen) in drawer.iter().filter(|(_, seen)| which(seen)) {
-                let contact = Contact { key: *key, address: seen.endpoint };
-                found.push((target.distance_head(key), contact));
+            let here = drawer.iter().filter(|(_, seen)| which(seen));
+            near.clear();
+            near.extend(here.map(|one| (target.distance_head(&one.0), one)));
+            let nearer = |(head, (key, _)): &Placed<'_>, (other_head, (other, _)): &Placed<'_>| {
+                head.cmp(other_head).then_with(|| target.nearer(key, other))
+            };
+            // Around our own id there are many more than are wanted.
+            if near.len() > wanted {
+                near.select_nth_unstable_by(wanted, nearer);
+                near.truncate(wanted);
             }
-            found.get_mut(begun..).unwrap_or_default().sort_unstable_by(
-                |(head, contact), (other_head, other)| {
-                    let by_head = head.cmp(other_head);
-                    by_head.then_with(|| target.nearer(&contact.key, &other.key))
-                },
-            );
+            near.sort_unstable_by(nearer);
+            let nearest = near.iter().map(|(_, contact)| *contact);
+            found.extend(nearest.map(|(key, seen)| Contact { key: *key, address: seen.endpoint }));
         }
-        found.into_iter().map(|(_, contact)| contact).take(count).collect()
+        found
+    }
+
+    /// Asks for what almost every turn of a node reads: see [`kademlia::ahead`].
+    pub(super) fn prefetch(&self) {
+        fetch(self);
+    }
+
+    /// Asks for where the contacts beside an id are.
+    pub(super) fn prefetch_drawer(&self, id: &Key) {
+        self.contacts.prefetch_drawer(id);
+    }
+
+    /// Asks for the first contacts beside an id: the others follow of themselves.
+    pub(super) fn prefetch_contacts(&self, id: &Key) {
+        for (key, _) in self.contacts.from(id).flat_map(|drawer| drawer.iter().take(2)).take(2) {
+            fetch(key);
+        }
+    }
+
+    /// Asks for the contacts closest to a target.
+    pub(super) fn prefetch_closest(&self, target: &Key) {
+        for drawer in self.contacts.from(target).take(3) {
+            for (key, seen) in drawer {
+                fetch(key);
+                fetch(&seen.failures);
+            }
+        }
     }
 
     /// Adds a contact, if there is room or one that gives way; those beside it that are gone for
@@ -230,8 +296,7 @@ impl Known {
     fn insert(&mut self, now: Moment, key: Key, seen: Seen) {
         let now_s = seconds(now);
         self.contacts.retain_beside(&key, |_, seen| !seen.is_gone(now_s));
-        let beside = self.contacts.from(&key).next().map_or(0, <[_]>::len);
-        let is_full = self.contacts.len() >= self.budget || beside >= FULL;
+        let is_full = self.contacts.len() >= self.budget || self.contacts.is_full(&key);
         if !is_full || self.give_way(now, &key, &seen) {
             self.contacts.insert(key, seen);
         }
@@ -260,7 +325,7 @@ impl Seen {
         Self { endpoint, first_s, heard_s, older_min, named_s, rtt: None, failures: 0 }
     }
 
-    /// Whether it ever spoke to us.
+    /// Whether it ever answered us.
     pub(super) fn was_heard(&self) -> bool {
         self.heard_s != 0
     }
@@ -269,6 +334,11 @@ impl Seen {
     fn is_fresh(&self, now_s: u32, doubted_after_s: u32) -> bool {
         let patience = (self.age_s() / 2 + SILENCE_S).min(doubted_after_s);
         self.heard_s != 0 && self.failures == 0 && self.silence(now_s) <= patience
+    }
+
+    /// Whether it never answered, but asked something so lately that its answer may be on its way.
+    fn has_just_asked(&self, now_s: u32) -> bool {
+        self.heard_s == 0 && self.first_s != 0 && now_s.saturating_sub(self.first_s) <= ASKED_S
     }
 
     /// For how long it was there when it spoke last, as far as is known or it says, in seconds.

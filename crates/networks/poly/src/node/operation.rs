@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kademlia::{Contact, Key, Moment};
 
+use super::swap::Claim;
 use super::walk::Walk;
 use crate::command::{Acknowledgements, Command, Quorum, Report};
 use crate::contact::Endpoint;
@@ -60,16 +61,32 @@ pub(super) enum Work {
 #[derive(Debug, Default)]
 pub(super) struct Put {
     pub(super) acknowledgements: Acknowledgements,
-    /// Whether we are among its holders.
-    pub(super) is_holder: bool,
-    /// Whether our own store is to be asked only once a node closer to the key has acknowledged.
-    pub(super) home_waits: bool,
+    /// Whether we are to store it ourselves.
+    pub(super) home: Home,
     /// Holders asked to store it.
     pub(super) served: usize,
+    /// Of these, how many were asked who else is there.
+    pub(super) telling: usize,
+    /// Whether those at the region's edge were asked for that an answer does not name.
+    pub(super) looked_beyond: bool,
     /// Holders with an older version than a swap expects that were given it all the same.
     pub(super) caught_up: usize,
     /// Whether the owner was told that it succeeded; the rest goes on behind.
     pub(super) told: bool,
+    /// How far a swap is in making sure that it is the only one.
+    pub(super) claim: Claim,
+}
+
+/// Whether the node that puts is to store the value itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Home {
+    /// It is no holder.
+    #[default]
+    Elsewhere,
+    /// It is one, once a swap has its promises.
+    Waits,
+    /// It is one, and was asked.
+    Asked,
 }
 
 /// A search for a blob.

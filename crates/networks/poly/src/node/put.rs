@@ -4,14 +4,14 @@
 //! The owner is told as soon as enough have acknowledged. The rest goes on behind, and
 //! [`Event::PutComplete`] tells its end.
 //!
-//! A swap goes to the closest node first and to the others once that one has acknowledged: of two
-//! at the same time one wins there, where otherwise each would win some holders and both fail.
+//! A swap stores nothing before it has the promises that make it the only one: see [`super::swap`].
 #![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of commands or refusals matter")]
 
 use kademlia::{Contact, Moment, OperationId};
 
 use super::advance::{ALL, PARALLEL, WAY};
-use super::operation::{Newest, Operation, Put, Work, put_value, quorum};
+use super::operation::{Home, Newest, Operation, Put, Work, put_value, quorum};
+use super::swap::{expected, swaps};
 use super::walk::Walk;
 use super::{Job, Node};
 use crate::command::{Acknowledgements, Command, Event, Failure, Outcome, Refusal};
@@ -19,14 +19,14 @@ use crate::contact::Endpoint;
 use crate::region::MIN_HOLDERS;
 use crate::store::Store;
 use crate::value::{Value, Version};
-use crate::wire::{Answer, Ask, Carried, Purpose};
+use crate::wire::{Answer, Ask, Carried, MAX_CONTACTS, Purpose};
 
 /// Nodes of a region that a value is sent to, at most, lost ones apart: twice what there should be.
 const MAX_SERVED: usize = 40;
-/// How many of them are asked who else is there.
+/// How many of them are asked who else is there; and with those that only the answers named, who
+/// may know of more.
 const TELLING: usize = 2;
-/// How many may refuse to lead a swap, one after the other, before all are asked.
-const LEADERS: usize = 3;
+const TELLING_MOST: usize = 6;
 
 impl<S: Store> Node<S> {
     /// Stores it here, if we are of the region.
@@ -38,21 +38,19 @@ impl<S: Store> Node<S> {
     ) -> bool {
         let Operation { command, work: Work::Put(put), walk, .. } = operation else { return false };
         let target = walk.target();
-        let waited = core::mem::take(&mut put.home_waits);
         if self.is_client() || !self.is_holder(&target) {
+            // Since it began others may have been found who are nearer.
+            put.home = Home::Elsewhere;
             return false;
         }
-        put.is_holder = true;
-        if swaps(command) && !waited && self.knows_closer(&target) {
-            put.home_waits = true;
+        if swaps(command) && !put.claim.was_made() {
+            put.home = Home::Waits;
             return false;
         }
+        put.home = Home::Asked;
         let command = &*command;
         let Some(value) = put_value(command) else { return false };
-        let expected = match command {
-            Command::PutRecord { expected, .. } => *expected,
-            _ => None,
-        };
+        let expected = expected(command);
         let unix = self.unix(now);
         let slot = value.slot();
         let placed = self.shelf.put(unix, &Carried::from(value), None, expected);
@@ -88,11 +86,6 @@ impl<S: Store> Node<S> {
         near.iter().filter(|contact| key.distance(&contact.key) < mine).count() < MIN_HOLDERS
     }
 
-    fn knows_closer(&self, key: &kademlia::Key) -> bool {
-        let closest = self.known.closest(key, 1);
-        closest.iter().any(|contact| key.distance(&contact.key) < key.distance(&self.me()))
-    }
-
     /// Asks all of the region to store it, and others the way while the region is not known.
     pub(super) fn step_put(
         &mut self,
@@ -100,12 +93,16 @@ impl<S: Store> Node<S> {
         id: OperationId,
         operation: &mut Operation,
     ) -> bool {
+        let swaps = swaps(&operation.command);
         loop {
             let Work::Put(put) = &operation.work else { return true };
+            if swaps && !put.claim.was_made() {
+                return self.step_claim(now, id, operation);
+            }
             let walk = &operation.walk;
-            let is_open = put.is_open() || !swaps(&operation.command);
+            let may = !swaps || put.claim.stands(now) || self.is_decided(operation);
             let reached = put.served.saturating_sub(walk.lost());
-            let has_room = reached < MAX_SERVED && (is_open || walk.serving() == 0);
+            let has_room = reached < MAX_SERVED && may;
             if has_room && let Some(next) = walk.unserved_in_region() {
                 self.serve_put(now, id, operation, next);
                 continue;
@@ -126,7 +123,11 @@ impl<S: Store> Node<S> {
                 self.serve_put(now, id, operation, next);
                 continue;
             }
-            if put.home_waits && (is_open || !Self::is_waiting(operation)) {
+            if self.look_beyond(now, id, operation) {
+                continue;
+            }
+            let Work::Put(put) = &operation.work else { return true };
+            if put.home == Home::Waits && may {
                 if self.put_at_home(now, id, operation) {
                     return true;
                 }
@@ -135,7 +136,22 @@ impl<S: Store> Node<S> {
             break;
         }
         self.catch_up(now, id, operation);
+        self.ask_busy_again(now, id, operation);
         self.settle_put(now, id, operation)
+    }
+
+    /// An answer names the closest only: where more than these are in the region, those at its edge
+    /// are told by one of them. Whether it is asked.
+    fn look_beyond(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
+        let Operation { work: Work::Put(put), walk, .. } = operation else { return false };
+        if put.looked_beyond || walk.region() < MAX_CONTACTS || !walk.converged(MIN_HOLDERS) {
+            return false;
+        }
+        let Some(farthest) = walk.farthest_served() else { return false };
+        put.looked_beyond = true;
+        let ask = Ask::Find { target: farthest.contact.key, count: ALL };
+        self.ask_next(now, id, operation, farthest, (ask, true));
+        true
     }
 
     /// A swap that one holder has made is made by those, too, that refused it for an older version
@@ -184,13 +200,12 @@ impl<S: Store> Node<S> {
     ) {
         let Operation { work: Work::Put(put), .. } = operation else { return };
         put.served += 1;
-        let count = if put.served <= TELLING { ALL } else { 0 };
+        let tells = put.telling < if next.is_news { TELLING_MOST } else { TELLING };
+        put.telling += usize::from(tells);
+        let count = if tells { ALL } else { 0 };
         // The command is lent to the request while the operation counts it.
         let command = core::mem::replace(&mut operation.command, Command::SetClock(0));
-        let expected = match &command {
-            Command::PutRecord { expected, .. } => *expected,
-            _ => None,
-        };
+        let expected = expected(&command);
         if let Some(value) = put_value(&command) {
             let purpose = Purpose::Keep;
             let ask = Ask::Put { value: value.into(), expected, purpose, count };
@@ -203,25 +218,28 @@ impl<S: Store> Node<S> {
     fn settle_put(&mut self, now: Moment, id: OperationId, operation: &mut Operation) -> bool {
         let mut is_complete = !Self::is_waiting(operation);
         let walk = &operation.walk;
-        let Work::Put(Put { is_holder, .. }) = &operation.work else { return true };
-        let holders = walk.holders() + usize::from(*is_holder);
+        let Work::Put(Put { home, claim, .. }) = &operation.work else { return true };
+        is_complete &= claim.again_at.is_none();
+        let holders = walk.holders() + usize::from(*home != Home::Elsewhere);
         let is_certain = walk.converged(MIN_HOLDERS);
         let mut needed = quorum(&operation.command, holders);
         if walk.answered == 0 && self.census.size().is_some() {
             // Others were there once: alone we are cut off, not the whole network.
             needed = needed.max(2);
         }
+        let is_decided = !swaps(&operation.command) || self.is_decided(operation);
         let Work::Put(put) = &mut operation.work else { return true };
         put.acknowledgements.region = holders;
         put.acknowledgements.quorum = needed;
         let stored = put.acknowledgements.stored.len();
+        let has_succeeded = stored >= needed && is_decided;
         // Without them it would fail: those who are long overdue are waited for after all.
-        is_complete &= put.told || stored >= needed || walk.doubtful() == 0;
+        is_complete &= put.told || has_succeeded || walk.doubtful() == 0;
         let loses = put.is_defeated(&operation.command);
         if loses && !put.told {
             return self.resolve_conflict(now, id, operation);
         }
-        if !put.told && stored >= needed && (is_certain || stored >= MIN_HOLDERS || is_complete) {
+        if !put.told && has_succeeded && (is_certain || stored >= MIN_HOLDERS || is_complete) {
             put.told = true;
             let outcome = Outcome::Stored(put.acknowledgements.clone());
             self.tell(now, id, operation, outcome);
@@ -260,7 +278,7 @@ impl<S: Store> Node<S> {
     }
 
     /// Holders refused it for another version: finds that, to say who won.
-    fn resolve_conflict(
+    pub(super) fn resolve_conflict(
         &mut self,
         now: Moment,
         id: OperationId,
@@ -302,6 +320,9 @@ impl<S: Store> Node<S> {
         hop: u8,
     ) {
         let Work::Put(put) = &mut operation.work else { return };
+        if answer.lease_s.is_some() {
+            put.claim.promised(by);
+        }
         if answer.stored.is_some() {
             put.acknowledgements.stored.push((*by).into());
             operation.report.hops = operation.report.hops.max(hop.into());
@@ -324,7 +345,7 @@ impl Put {
 
     /// Whether it can't succeed any more for what one holder has. A swap can once one has
     /// acknowledged: more than half decide.
-    fn is_defeated(&self, command: &Command) -> bool {
+    pub(super) fn is_defeated(&self, command: &Command) -> bool {
         let may_win = swaps(command) && self.is_led();
         !may_win && self.is_refused_for_newer(command)
     }
@@ -335,22 +356,13 @@ impl Put {
         is_refused || self.is_refused_for_newer(command)
     }
 
-    /// Whether all may be asked at once: one has acknowledged, or some that should have led could
-    /// not.
-    fn is_open(&self) -> bool {
-        self.is_led() || self.acknowledgements.refused.len() >= LEADERS
-    }
-
     /// Whether somebody has acknowledged.
     fn is_led(&self) -> bool {
         !self.acknowledgements.stored.is_empty()
     }
 
     fn is_refused_for_newer(&self, command: &Command) -> bool {
-        let expected = match command {
-            Command::PutRecord { expected, .. } => *expected,
-            _ => None,
-        };
+        let expected = expected(command);
         let mut refused = self.acknowledgements.refused.iter();
         refused.any(|(_, refusal)| defeats(refusal, expected))
     }
@@ -372,10 +384,6 @@ fn refused_for(refusal: &Refusal) -> Option<u64> {
         Refusal::Older(seq) | Refusal::Swapped(seq) => Some(*seq),
         _ => None,
     }
-}
-
-fn swaps(command: &Command) -> bool {
-    matches!(command, Command::PutRecord { expected: Some(_), .. })
 }
 
 /// By how much holders' clocks are ahead, if most refused for that.

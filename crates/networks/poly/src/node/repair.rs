@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use kademlia::lookup::LookupSettings;
 use kademlia::{Contact, Key, Moment};
 use rand_core::Rng;
 
@@ -21,7 +22,7 @@ use super::{Job, Node};
 use crate::contact::Endpoint;
 use crate::region::{Radius, TOLERANCE};
 use crate::store::{Both, MAX_DEPTH, Store, part_of};
-use crate::value::Slot;
+use crate::value::{Kind, Slot};
 use crate::wire::{
     Answer, Ask, Difference, MAX_CONTACTS, MAX_FETCHED, MAX_LISTED, PARTS, Purpose, Range, Values,
     write_value,
@@ -42,7 +43,9 @@ pub(super) struct Repair {
     session: Option<Session>,
     /// A holder that had been lost, to compare with next.
     found: Option<Contact<Endpoint>>,
-    /// The mark after which the round over values outside of the region goes on.
+    /// When the round over values outside of the region goes on; `None` between rounds.
+    hand_over_at: Option<Moment>,
+    /// The mark after which it does.
     after: Option<u64>,
     /// What is being handed over, and how many holders have it.
     handing: Option<(Slot, u32)>,
@@ -70,8 +73,9 @@ enum Step {
 /// Comparisons of a newcomer, and the time between them.
 const EAGER: u32 = 6;
 const EAGER_EVERY: Duration = Duration::from_secs(3);
-/// Comparisons of one that was given something it lacked.
-const EAGER_WHEN_BEHIND: u32 = 2;
+/// Comparisons of one that was given something it lacked: not all of its neighbours share every
+/// value with it.
+const EAGER_WHEN_BEHIND: u32 = 8;
 /// Rounds of a newcomer before its first comparison, and the lookups in each.
 const SCOUTING: u32 = 3;
 const SCOUTED: u32 = 2;
@@ -87,8 +91,10 @@ const SESSION_MAX: Duration = Duration::from_mins(5);
 const MAX_STEPS: usize = 4 * PARTS;
 /// Bytes of values that are given at once.
 const GIVEN_BYTES: usize = 48 << 10;
-/// How often one that is no holder any more hands over something of what it holds.
+/// How often one that is no holder any more hands over something of what it holds, and for how many
+/// bytes it rests once more as long.
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
+const LEAVE_BYTES: usize = 4 << 10;
 /// Holders that must have what is no longer ours before it is forgotten.
 const HANDED_TO: u32 = 3;
 
@@ -121,17 +127,21 @@ impl Repair {
     /// The node is no holder any more: it hands over what it has, soon.
     pub(super) fn leave(&mut self, now: Moment) {
         self.session = None;
-        self.at = Some(now + LEAVE_EVERY);
+        self.hand_over_at = Some(now + LEAVE_EVERY);
     }
 
     pub(super) fn next_timeout(&self) -> Option<Moment> {
-        self.session.as_ref().map(|session| session.until).or(self.at)
+        let compares = self.session.as_ref().map(|session| session.until).or(self.at);
+        [compares, self.hand_over_at].into_iter().flatten().min()
     }
 }
 
 impl<S: Store> Node<S> {
-    /// Begins a comparison when it is due.
+    /// Begins a comparison when it is due, and hands over what is not ours.
     pub(super) fn run_repair(&mut self, now: Moment) {
+        if self.repair.hand_over_at.is_some_and(|at| at <= now) {
+            self.hand_over(now);
+        }
         if let Some(session) = &self.repair.session {
             if session.until > now {
                 return;
@@ -145,10 +155,6 @@ impl<S: Store> Node<S> {
         self.look_around(now);
         if self.is_client() || self.repair.scouting > 0 {
             self.repair.scouting = self.repair.scouting.saturating_sub(1);
-            if self.is_unreachable() && self.shelf.usage().values > 0 {
-                self.repair.at = Some(now + LEAVE_EVERY);
-                self.hand_over(now);
-            }
             return;
         }
         if let Some(partner) = self.partner() {
@@ -160,7 +166,9 @@ impl<S: Store> Node<S> {
             self.counters.compared += 1;
             self.next_repair_step(now);
         }
-        self.hand_over(now);
+        if self.repair.eager == 0 {
+            self.repair.hand_over_at.get_or_insert(now);
+        }
     }
 
     /// Asks some who fell silent whether they are back, and looks up random keys: their
@@ -170,7 +178,12 @@ impl<S: Store> Node<S> {
         if self.repair.eager == 0 || scouts {
             for _ in 0..self.looks() {
                 let target = Key::random(Key::BITS, &mut self.rng);
-                self.overlay.start_lookup(now, target, &mut self.rng);
+                self.overlay.start_lookup_with(
+                    now,
+                    target,
+                    LookupSettings::default(),
+                    &mut self.rng,
+                );
             }
             for _ in 0..LOST_ASKED {
                 if let Some(lost) = self.known.next_lost(&me) {
@@ -416,25 +429,29 @@ impl<S: Store> Node<S> {
         stored
     }
 
-    /// Hands one value that lies far outside of our region to its holders. Values that were ours
-    /// while the network was smaller are kept until it is known that others have them.
+    /// Hands one value that lies outside of our region to its holders: a blob if it lies far
+    /// outside; what has versions in any case, for out there nobody tells us a newer one. Values
+    /// that were ours while the network was smaller are kept until it is known that others have
+    /// them.
     fn hand_over(&mut self, now: Moment) {
-        if self.repair.eager > 0 || self.repair.handing.is_some() {
-            self.repair.handing = None;
-            return;
-        }
-        let (me, radius) = (self.me(), self.census.radius().times(TOLERANCE));
+        self.repair.handing = None;
+        let (me, region) = (self.me(), self.census.radius());
+        let around = region.times(TOLERANCE);
         let leaves = self.is_unreachable();
         let is_foreign = |slot: &Slot, head: &crate::store::Head| {
+            let radius = if head.kind == Kind::Blob { around } else { region };
             !head.cached && (leaves || !radius.holds(&me, &slot.key))
         };
         let next = self.shelf.after(self.repair.after, 1, is_foreign);
         let Some((mark, slot)) = next.first().copied() else {
             self.repair.after = None;
+            let goes_on = leaves && self.shelf.usage().values > 0;
+            self.repair.hand_over_at = goes_on.then_some(now + LEAVE_EVERY);
             return;
         };
         self.repair.after = Some(mark);
-        if !leaves && self.is_ours(&slot.key) {
+        self.repair.hand_over_at = Some(now + LEAVE_EVERY);
+        if !leaves && self.is_among_nearest(&slot.key) {
             return;
         }
         let unix = self.unix(now);
@@ -442,6 +459,8 @@ impl<S: Store> Node<S> {
         self.shelf.get(unix, &slot, |carried, _| write_value(carried, &mut value));
         let holders = self.known.fresh(now, &slot.key, 2 * HANDED_TO as usize);
         let Some(carried) = Values::new(&value).iter().next() else { return };
+        let rests = u32::try_from(value.len() / LEAVE_BYTES).unwrap_or(u32::MAX);
+        self.repair.hand_over_at = Some(now + LEAVE_EVERY * rests.saturating_add(1));
         self.repair.handing = Some((slot, 0));
         for holder in holders {
             let (purpose, expected) = (Purpose::Keep, None);

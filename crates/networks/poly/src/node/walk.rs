@@ -49,8 +49,7 @@ struct Candidate {
     in_region: bool,
     path: u8,
     hop: u8,
-    /// The greater, the slower; see `Node::pace`.
-    pace: u8,
+    pace: Pace,
     slow_at: Moment,
 }
 
@@ -66,12 +65,36 @@ enum State {
     Failed,
 }
 
+/// How fast a contact answers: the greater, the slower, in steps of about a fifth, and of equals
+/// one before the other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Pace(u16);
+
 /// Somebody to ask.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Next {
     pub(super) contact: Contact<Endpoint>,
     pub(super) in_region: bool,
+    /// Whether it is known from somebody asked on this walk, not from before.
+    pub(super) is_news: bool,
     at: usize,
+}
+
+impl Pace {
+    /// Of one whose answers take so long. `tie` decides between equals.
+    pub(super) fn new(millis: u32, tie: u8) -> Self {
+        let millis = (millis / 2).saturating_add(4);
+        let octave = millis.ilog2();
+        let quarter = millis.saturating_mul(4) >> octave & 3;
+        let step = u16::try_from(octave * 4 + quarter).unwrap_or(31).min(31);
+        Self(step << 8 | u16::from(tie))
+    }
+
+    /// How long it takes, about, in milliseconds.
+    fn millis(self) -> u32 {
+        let (octave, quarter) = (u32::from(self.0 >> 10), u32::from(self.0 >> 8 & 3));
+        2 * ((4 + quarter) << octave >> 2).saturating_sub(4)
+    }
 }
 
 impl Walk {
@@ -96,7 +119,7 @@ impl Walk {
     pub(super) fn seed(
         &mut self,
         contacts: impl IntoIterator<Item = Contact<Endpoint>>,
-        pace: impl Fn(&Contact<Endpoint>) -> u8,
+        pace: impl Fn(&Contact<Endpoint>) -> Pace,
     ) {
         self.lost_at_seed = self.lost();
         for (contact, path) in contacts.into_iter().zip((0..self.paths).cycle()) {
@@ -146,7 +169,7 @@ impl Walk {
         let choice = if nearest.in_region { closest } else { closest.max(CHOICE) };
         let bits = |candidate: &Candidate| candidate.distance.as_fraction().log2();
         let least = bits(nearest);
-        let takes = |c: &Candidate| f64::from(pace_ms(c.pace)) + MS_PER_BIT * (bits(c) - least);
+        let takes = |c: &Candidate| f64::from(c.pace.millis()) + MS_PER_BIT * (bits(c) - least);
         let fresh = self.deciding(path, choice).filter(|(_, c)| c.state == State::Fresh);
         let soonest = fresh.min_by(|(_, a), (_, b)| takes(a).total_cmp(&takes(b)));
         soonest.map(|(at, candidate)| candidate.next(at))
@@ -157,6 +180,13 @@ impl Walk {
         let answered = self.candidates.iter().enumerate();
         let mut answered = answered.filter(|(_, c)| c.state == State::Answered).take(MIN_HOLDERS);
         answered.find(|(_, candidate)| !candidate.is_served).map(|(at, c)| c.next(at))
+    }
+
+    /// The one in the region that is farthest from the target, if it has done what was asked.
+    pub(super) fn farthest_served(&self) -> Option<Next> {
+        let mut in_region = self.candidates.iter().enumerate().rev().filter(|(_, c)| c.in_region);
+        let (at, farthest) = in_region.find(|(_, c)| c.state == State::Answered)?;
+        farthest.is_served.then(|| farthest.next(at))
     }
 
     fn deciding(&self, path: u8, closest: usize) -> impl Iterator<Item = (usize, &Candidate)> {
@@ -196,7 +226,7 @@ impl Walk {
         &mut self,
         contact: &Contact<Endpoint>,
         contacts: impl IntoIterator<Item = Contact<Endpoint>>,
-        pace: impl Fn(&Contact<Endpoint>) -> u8,
+        pace: impl Fn(&Contact<Endpoint>) -> Pace,
     ) -> Option<u8> {
         let candidate = self.candidate_mut(contact)?;
         if matches!(candidate.state, State::Fresh | State::Answered) {
@@ -322,7 +352,7 @@ impl Walk {
         self.candidates.get_mut(at).filter(|candidate| candidate.contact.key == contact.key)
     }
 
-    fn add(&mut self, contact: Contact<Endpoint>, path: u8, hop: u8, pace: u8) {
+    fn add(&mut self, contact: Contact<Endpoint>, path: u8, hop: u8, pace: Pace) {
         let distance = self.target.distance(&contact.key);
         let at = self.candidates.partition_point(|candidate| candidate.distance < distance);
         let is_known = self.candidates.get(at).is_some_and(|c| c.distance == distance);
@@ -371,22 +401,9 @@ impl Walk {
 
 impl Candidate {
     fn next(&self, at: usize) -> Next {
-        Next { contact: self.contact, in_region: self.in_region, at }
+        let Self { contact, in_region, hop, .. } = *self;
+        Next { contact, in_region, is_news: hop > 1, at }
     }
-}
-
-/// How fast a contact answers that takes so long, the number growing by one for each fifth or so.
-pub(super) fn pace(millis: u32) -> u8 {
-    let millis = (millis / 2).saturating_add(4);
-    let octave = millis.ilog2();
-    let quarter = millis.saturating_mul(4) >> octave & 3;
-    u8::try_from(octave * 4 + quarter).unwrap_or(31).min(31)
-}
-
-/// How long one of that pace takes, in milliseconds; the last three bits only tell equals apart.
-fn pace_ms(pace: u8) -> u32 {
-    let (octave, quarter) = (u32::from(pace >> 5), u32::from(pace >> 3 & 3));
-    2 * ((4 + quarter) << octave >> 2).saturating_sub(4)
 }
 
 /// How long an overdue answer is still waited for before the walk may end without it.

@@ -123,7 +123,9 @@ impl<S: Store> Node<S> {
     /// watch it, too, without being a holder.
     pub(super) fn stored(&mut self, now: Moment, slot: &Slot) {
         let unix = self.unix(now);
-        let Some(kind) = self.shelf.head(unix, slot).map(|head| head.kind) else { return };
+        let Some(head) = self.shelf.head(unix, slot) else { return };
+        let kind = head.kind;
+        self.promises.overtaken(slot.mark(), head.version);
         if kind == Kind::Blob {
             return;
         }

@@ -44,8 +44,53 @@ fn the_radius_follows_the_network_without_trembling() {
 fn a_settled_census_knows_the_size() {
     for nodes in [30.0, 1000.0, 800_000.0] {
         let mut census = Census::default();
-        census.settle_at(nodes);
+        census.settle_at(nodes, magnitude(nodes));
         let told = census.size().unwrap().nodes;
         assert!((told / nodes - 1.0).abs() < 0.03, "{told} for {nodes}");
     }
+}
+
+#[test]
+fn what_most_others_tell_decides_where_ones_own_estimate_does_not() {
+    let census = |nodes: f64, told: u8| {
+        let mut census = Census::default();
+        census.settle_at(nodes, told);
+        census.magnitude().unwrap()
+    };
+    // 2^10 nodes are a magnitude of 80; 2^10.25 lie between two steps.
+    let between = 2f64.powf(10.25);
+    assert_eq!(magnitude(1023.0), 80);
+    assert_eq!(census(between, 80), 80);
+    assert_eq!(census(between, 84), 84);
+    assert_eq!(census(between, 96), magnitude(between), "too far from what was seen");
+    let mut torn = Census::default();
+    [80, 84].repeat(8).into_iter().for_each(|magnitude| torn.hear(magnitude));
+    assert_eq!(torn.most_told(), None, "no more than half agree");
+    let mut young = Census::default();
+    (0..4).for_each(|_| young.hear(80));
+    assert_eq!(young.most_told(), None, "four are not enough");
+    young.hear(80);
+    assert_eq!(young.most_told(), Some(80));
+}
+
+#[test]
+fn newcomers_take_the_size_of_the_network_as_others_do() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let nodes: Vec<Key> = (0..1200).map(|_| Key::random(256, &mut rng)).collect();
+    let mut newcomers = Vec::new();
+    for _ in 0..40 {
+        let mut census = Census::default();
+        for _ in 0..6 {
+            let target = Key::random(256, &mut rng);
+            let mut near = nodes.clone();
+            near.sort_by_key(|node| target.distance(node));
+            for _ in 0..4 {
+                census.hear(80);
+            }
+            census.observe(&target, near.iter().take(20));
+        }
+        newcomers.push(census.magnitude());
+    }
+    let alike = newcomers.iter().filter(|magnitude| **magnitude == Some(80)).count();
+    assert!(alike >= 38, "{alike} of 40 go by what others do: {newcomers:?}");
 }

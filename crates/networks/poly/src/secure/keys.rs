@@ -8,6 +8,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use kademlia::Key;
 use siphasher::sip::SipHasher24;
 
+use super::once::once;
 use super::wire::{Index, Mac};
 
 /// Bytes of every symmetric key, and of an X25519 key.
@@ -95,8 +96,10 @@ pub(super) const MAX_NUMBER: u32 = (1 << NUMBER_BITS) - 1;
 ///
 /// Points of small order are refused: whoever claimed one could answer without any secret.
 pub(super) fn public_of(id: &Key) -> Option<[u8; KEY_BYTES]> {
-    let key = VerifyingKey::from_bytes(id.as_bytes()).ok()?;
-    (!key.is_weak()).then(|| key.to_montgomery().to_bytes())
+    once([id.as_bytes(), &[]], || {
+        let key = VerifyingKey::from_bytes(id.as_bytes()).ok()?;
+        (!key.is_weak()).then(|| key.to_montgomery().to_bytes())
+    })
 }
 
 /// `BLAKE2s-256(key, LABEL ‖ purpose ‖ data)`.

@@ -13,6 +13,7 @@ use snow::resolvers::CryptoResolver;
 use snow::types::{Cipher, Dh, Hash, Random};
 
 use super::keys::KEY_BYTES;
+use super::once::once;
 use super::wire::TAG_BYTES;
 
 /// An X25519 key pair.
@@ -119,12 +120,13 @@ impl Dh for Agreement {
     fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
         let pair = self.pair.as_ref().ok_or(snow::Error::Dh)?;
         let theirs = pubkey.get(..KEY_BYTES).ok_or(snow::Error::Dh)?;
-        let theirs = UnparsedPublicKey::new(&X25519, theirs);
-        agree(&pair.key, theirs, snow::Error::Dh, |secret| {
-            let out = out.get_mut(..secret.len()).ok_or(snow::Error::Dh)?;
-            out.copy_from_slice(secret);
-            Ok(())
-        })
+        let secret = once([&pair.secret, theirs], || {
+            let theirs = UnparsedPublicKey::new(&X25519, theirs);
+            agree(&pair.key, theirs, (), |secret| secret.try_into().map_err(|_| ())).ok()
+        });
+        let secret = secret.ok_or(snow::Error::Dh)?;
+        out.get_mut(..KEY_BYTES).ok_or(snow::Error::Dh)?.copy_from_slice(&secret);
+        Ok(())
     }
 }
 

@@ -185,7 +185,8 @@ impl Core {
         cookie: Option<Cookie>,
     ) -> Option<Stage> {
         // A cookie proves our address: the answer may have any length then.
-        let needs_room = cookie.is_none() && request.is_some();
+        let needs_room =
+            cookie.is_none() && request.is_some_and(|request| !(self.config.asks_little)(request));
         let first = First {
             to: &to.id,
             sender: self.noise.keys.index(number),

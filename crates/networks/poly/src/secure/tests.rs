@@ -107,6 +107,19 @@ fn answers_up_to_the_padding_fit() {
 }
 
 #[test]
+fn what_asks_little_is_not_padded() {
+    let little = SecureConfig { asks_little: |_| true, ..config() };
+    let much = SecureConfig { asks_little: |_| false, ..config() };
+    for (config, bytes) in [(little, 179 + 50), (much, 640)] {
+        let mut world = pair(&config);
+        let question = Ask { request: 50, answer: 60, is_bulk: false };
+        assert_eq!(ask(&mut world, question), Some(ROUND_TRIP));
+        assert_eq!(world.captured[0].bytes.len(), bytes);
+        assert_eq!(world.datagrams, 2, "the answer comes with the response");
+    }
+}
+
+#[test]
 fn long_requests_wait_for_the_handshake() {
     for (request, trips) in
         [(MAX_FIRST_REQUEST_BYTES, 1), (MAX_FIRST_REQUEST_BYTES + 1, 2), (MAX_MESSAGE_BYTES, 2)]

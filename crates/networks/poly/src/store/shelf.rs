@@ -14,6 +14,8 @@ use crate::region::Radius;
 use crate::value::{Kind, Slot, Value, Version};
 use crate::wire::{Carried, MAX_LISTED, PARTS, Values, write_value};
 
+mod fill;
+
 /// The bounds of a shelf.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -145,12 +147,7 @@ impl<S: Store> Shelf<S> {
             cached: Cached::default(),
             scratch: Vec::new(),
         };
-        let mut found = Vec::new();
-        shelf.store.heads(&mut |slot, head| found.push((*slot, *head)));
-        for (slot, head) in found {
-            let author = shelf.author_in_store(&slot, head.kind);
-            shelf.index(slot.mark(), Kept::new(slot, head, author));
-        }
+        shelf.fill();
         shelf.expire(now, usize::MAX);
         shelf
     }
@@ -518,6 +515,12 @@ impl<S: Store> Shelf<S> {
         if self.topics.values().map(Vec::len).sum::<usize>() != entries {
             return Err("a topic has lost count of its entries");
         }
+        let lasting = || self.kept.values().filter(|kept| !kept.head.cached);
+        let by_source = fill::sums(lasting().map(|kept| (kept.head.origin, kept.cost())).collect());
+        let by_author = fill::sums(lasting().map(|kept| (kept.author, kept.cost())).collect());
+        if by_source != self.by_source || by_author != self.by_author {
+            return Err("a shelf has lost count of what is whose");
+        }
         Ok(())
     }
 
@@ -565,19 +568,6 @@ impl<S: Store> Shelf<S> {
         if let Some(kept) = self.unindex(mark) {
             self.store.remove(&kept.slot);
         }
-    }
-
-    /// The author of what is in the store: of records the slot does not tell.
-    fn author_in_store(&self, slot: &Slot, kind: Kind) -> u64 {
-        if kind != Kind::Record {
-            return author_id(&slot.author);
-        }
-        let mut author = 0;
-        self.store.read(slot, &mut |bytes| {
-            let carried = Values::new(bytes).iter().next();
-            author = carried.map_or(0, |carried| author_of(&carried.value));
-        });
-        author
     }
 }
 

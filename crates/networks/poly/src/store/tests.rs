@@ -195,3 +195,45 @@ proptest! {
         }
     }
 }
+
+/// A shelf of all kinds, over values of whom it is told nothing but what is in the store.
+#[test]
+fn a_shelf_is_after_a_restart_what_it_was() {
+    let mut first = shelf(Limits::default());
+    let names: Vec<[u8; 4]> = (0..200u32).map(u32::to_be_bytes).collect();
+    for (at, name) in (0u8..).zip(&names) {
+        let key = SigningKey::from_bytes(&[at % 5; 32]);
+        let source = Some(u64::from(at) % 7).filter(|source| *source != 0);
+        let record =
+            Record::sign(&key, name, u64::from(at), NOW + 4000 + u64::from(at), Some(b"r"));
+        first.put(NOW, &Value::Record(record.borrow()).into(), source, None).unwrap();
+        let topic = topic_key(&[at % 9]);
+        let entry = Entry::sign(&key, topic, u16::from(at), 1, NOW + 5000, Some(b"e"));
+        first.put(NOW, &Value::Entry(entry.borrow()).into(), source, None).unwrap();
+        first.put(NOW, &blob(name, 3600 + u32::from(at)), source, None).unwrap();
+        let copy = [&name[..], b"copy"].concat();
+        assert!(first.cache(NOW, &blob(&copy, 3600), 600));
+    }
+    first.check_invariants().unwrap();
+    let again = Shelf::new(first.store().clone(), Limits::default(), NOW + 1);
+    again.check_invariants().unwrap();
+    assert_eq!(again.usage(), first.usage());
+    assert_eq!(again.next_expiry(), first.next_expiry());
+    for topic in 0..9u8 {
+        let topic = topic_key(&[topic]);
+        let (mut ours, mut theirs) =
+            (again.entries(NOW, &topic, true), first.entries(NOW, &topic, true));
+        ours.sort_unstable();
+        theirs.sort_unstable();
+        assert_eq!(ours, theirs);
+    }
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let all = Both { us: Key::new([0; 32]), them: Key::new([0; 32]), radius: Radius::ALL };
+    assert_eq!(again.range(NOW, &all, 0, 0), first.range(NOW, &all, 0, 0));
+    // What an author has is known: of records the store's bytes alone tell whose they are.
+    let limits = Limits { author_bytes: 40 * (OVERHEAD_BYTES + 200), ..Limits::default() };
+    let mut tight = Shelf::new(first.store().clone(), limits, NOW + 1);
+    let record = Record::sign(&key, b"one more", 1, NOW + 4000, Some(b"r"));
+    let refused = tight.put(NOW, &Value::Record(record.borrow()).into(), None, None);
+    assert_eq!(refused, Err(Refusal::Quota(limits.author_bytes)));
+}

@@ -2,7 +2,7 @@
 
 use super::cbor::MapWriter;
 use super::values::write_value_map;
-use super::{Answer, Ask, Difference, Purpose, RefusalReply, Request, VERSION, key, kind};
+use super::{Answer, Ask, Difference, RefusalReply, Request, VERSION, key, kind};
 use crate::command::Refusal;
 
 impl Request<'_> {
@@ -29,7 +29,7 @@ impl Request<'_> {
                 map.nonzero(key::COUNT, count.into());
                 map.nested(key::VALUE, |out| write_value_map(&value, out));
                 map.option(key::EXPECTED, expected);
-                map.nonzero(key::PURPOSE, u64::from(purpose == Purpose::Cache));
+                map.nonzero(key::PURPOSE, purpose as u64);
             }
             Ask::Watch { target, kind, lease_s, known } => {
                 map.bytes(key::TARGET, target.as_bytes());
@@ -107,6 +107,8 @@ impl Answer<'_> {
         map.option(key::STORED, self.stored.map(Into::into));
         map.option(key::UPTIME, self.uptime_min.map(Into::into));
         map.option(key::CALLS, self.calls.map(Into::into));
+        map.option(key::MAGNITUDE, self.magnitude.map(Into::into));
+        map.option(key::KEEP, self.keep_s.map(Into::into));
         map.end();
     }
 }

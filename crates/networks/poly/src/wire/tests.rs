@@ -75,7 +75,7 @@ fn ask<'a>(parts: &'a Parts, which: u8, values: &'a [u8]) -> Ask<'a> {
         1 => Ask::Find { target, count },
         2 => Ask::Get { target, kind, count, room: d as u32, offset: e as u32 },
         3 => {
-            let purpose = if a % 2 == 0 { Purpose::Keep } else { Purpose::Cache };
+            let purpose = Purpose::from_code(a % 4).unwrap();
             Ask::Put { value, expected: Some(d).filter(|d| d % 2 == 0), purpose, count }
         }
         4 => Ask::Watch { target, kind, lease_s: d as u32, known: e },
@@ -106,6 +106,8 @@ fn answer<'a>(parts: &'a Parts, values: &'a [u8]) -> Answer<'a> {
         stored: some(7),
         uptime_min: some(8),
         calls: some(9),
+        magnitude: some(10).map(|bits| bits as u8),
+        keep_s: some(11),
     }
 }
 
@@ -201,4 +203,16 @@ fn what_is_wrong_is_named() {
         assert_eq!(Message::decode(&hex(bytes)), Err(expected), "{bytes}");
     }
     assert_eq!(Message::decode(&vec![0; MAX_BULK_BYTES + 1]), Err(Malformed::TooLong));
+}
+
+#[test]
+fn a_ping_asks_little_and_a_search_much() {
+    let sender = Sender { client: false, v4: true, v6: false };
+    let find = Ask::Find { target: Key::ZERO, count: 12 };
+    for (ask, is_little) in [(Ask::Ping, true), (Ask::Hail, true), (find, false)] {
+        let mut message = Vec::new();
+        Message::Request(Request { transaction: 1, sender, ask }).encode(&mut message);
+        assert_eq!(asks_little(&message), is_little, "{ask:?}");
+    }
+    assert!(!asks_little(b"no message"));
 }

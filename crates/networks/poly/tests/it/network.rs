@@ -1,5 +1,6 @@
 //! What users see: values put are found, whatever becomes of the nodes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::world::{CLOCK, Place, World};
@@ -84,19 +85,22 @@ fn blobs_of_all_lengths_are_found_by_all() {
 fn a_put_reaches_the_region_and_a_get_takes_one_step() {
     let mut world = World::new(3);
     world.populate(150);
-    let mut hops = 0;
+    let (mut hops, mut held) = (0, 0);
     for n in 0..20u8 {
         let at = pick(&mut world);
         let key = put_blob(&mut world, at, &[n; 64]);
         world.run_for(Duration::from_secs(3));
         let holders = world.holders(&key).len();
-        assert!((10..=40).contains(&holders), "{holders} hold it");
+        // So many ids lie near a key as chance has it; there are never fewer than eight.
+        assert!((8..=45).contains(&holders), "{holders} hold it");
+        held += holders;
         let at = pick(&mut world);
         let (outcome, report) = world.perform(at, Command::get_blob(key));
         assert!(matches!(outcome, Outcome::Blob(Some(_))));
         hops += report.hops;
     }
     assert!(hops <= 22, "{hops} hops in 20 gets");
+    assert!((15..=32).contains(&(held / 20)), "{held} hold 20 values");
 }
 
 #[test]
@@ -138,27 +142,75 @@ fn records_are_replaced_swapped_and_deleted() {
 }
 
 #[test]
-fn of_two_who_swap_at_once_one_wins() {
+fn of_those_who_swap_at_once_one_wins() {
     let mut world = World::new(5);
     let places = world.populate(60);
-    for seed in 0..20 {
+    for seed in 0..24 {
+        world.loss = if seed % 3 == 0 { 0.05 } else { 0.0 };
         let first = record(&world, seed, 1, Some(b"one"));
         world.perform(places[1], Command::put_record(first.clone(), Some(0)));
         world.run_for(Duration::from_secs(2));
-        let swap = |world: &mut World, at: Place, value: &[u8]| {
-            let record = record(world, seed, 2, Some(value));
-            (record.clone(), (at, world.command(at, Command::put_record(record, Some(1)))))
-        };
-        let ids = [swap(&mut world, places[2], b"a"), swap(&mut world, places[3], b"b")];
+        let swaps: Vec<_> = (0..2 + usize::from(seed % 2))
+            .map(|n| {
+                let record = record(&world, seed, 2, Some(&[b'a' + n as u8]));
+                let at = places[2 + n];
+                let command = Command::put_record(record.clone(), Some(1));
+                (record, (at, world.command(at, command)))
+            })
+            .collect();
         world.run_for(Duration::from_secs(20));
-        let [first, second] = ids.map(|(record, id)| (record, world.done[&id].0.clone()));
-        let is_won = |outcome: &Outcome| matches!(outcome, Outcome::Stored(_));
-        let (won, lost) = if is_won(&first.1) { (first, second) } else { (second, first) };
-        assert!(is_won(&won.1), "both lost: {:?} and {:?}", won.1, lost.1);
-        let winner = Outcome::Failed(Failure::Conflict(Box::new(won.0.clone())));
-        assert_eq!(lost.1, winner, "who lost is told who won");
-        let found = get_record(&mut world, places[4], won.0.key());
-        assert_eq!(found.as_deref(), Some(&won.0));
+        let outcomes: Vec<_> =
+            swaps.iter().map(|(record, id)| (record, &world.done[id].0)).collect();
+        let mut won = outcomes.iter().filter(|(_, out)| matches!(out, Outcome::Stored(_)));
+        let winner = won.next().unwrap_or_else(|| panic!("all lost: {outcomes:?}")).0.clone();
+        assert_eq!(won.count(), 0, "two won: {outcomes:?}");
+        let told = |out: &Outcome| match out {
+            Outcome::Failed(Failure::Conflict(newest)) => **newest == winner,
+            // The answer that shows it may be lost.
+            Outcome::Failed(Failure::ConflictUnseen { seq: 2 }) => world.loss > 0.0,
+            out => matches!(out, Outcome::Stored(_)),
+        };
+        assert!(outcomes.iter().all(|(_, out)| told(out)), "who won? {outcomes:?}");
+        for at in [4, 9, 19] {
+            let found = get_record(&mut world, places[at], winner.key());
+            assert_eq!(found.as_deref(), Some(&winner));
+        }
+    }
+}
+
+/// Who has just come takes himself for a holder until he has met those who are nearer. One who
+/// swapped meanwhile waited for himself, for ever and without a pause.
+#[test]
+fn regression_a_newcomer_who_swaps_comes_to_an_end() {
+    let mut world = World::new(26);
+    let places = world.populate(60);
+    for seed in 0..24 {
+        let newcomer = world.join(places[0]);
+        world.run_for(Duration::from_millis(20 * u64::from(seed)));
+        let first = record(&world, seed, 1, Some(b"one"));
+        let (outcome, _) = world.perform(newcomer, Command::put_record(first.clone(), Some(0)));
+        assert!(matches!(outcome, Outcome::Stored(_)), "{seed}: {outcome:?}");
+        let found = get_record(&mut world, places[1], first.key());
+        assert_eq!(found.as_deref(), Some(&first));
+    }
+}
+
+/// A writer that was a holder, too, kept what it had promised to itself for ten seconds.
+#[test]
+fn regression_swaps_follow_each_other_without_a_pause() {
+    for (seed, count) in [(40, 2), (41, 8), (42, 12), (43, 20)] {
+        let mut world = World::new(seed);
+        world.populate(count);
+        for number in 0..8 {
+            for seq in 1..=6 {
+                let at = pick(&mut world);
+                let next = record(&world, number, seq, Some(b"next"));
+                let command = Command::put_record(next, Some(seq - 1));
+                let (outcome, report) = world.perform(at, command);
+                assert!(matches!(outcome, Outcome::Stored(_)), "{count} nodes: {outcome:?}");
+                assert!(report.elapsed < Duration::from_secs(2), "{count} nodes: {report:?}");
+            }
+        }
     }
 }
 
@@ -388,7 +440,20 @@ fn newcomers_get_what_is_theirs_and_nothing_else_moves() {
 
 #[test]
 fn halves_write_on_their_own_and_agree_when_they_meet() {
-    let mut world = World::new(12);
+    halves_agree(12);
+}
+
+/// Holders of a record outside of their region were told by nobody that it had changed, and some
+/// inside compared with too few.
+#[test]
+fn regression_no_holder_keeps_the_record_of_its_half() {
+    for seed in [107, 109, 110] {
+        halves_agree(seed);
+    }
+}
+
+fn halves_agree(seed: u64) {
+    let mut world = World::new(seed);
     let places = world.populate(80);
     let old = record(&world, 1, 1, Some(b"before"));
     world.perform(places[0], Command::put_record(old.clone(), None));
@@ -562,6 +627,42 @@ fn loss_and_strangers_do_no_harm() {
         world.inject(stranger, places[0], &[n; 40]);
     }
     assert!(world.node(places[0]).status(world.now).counters.malformed > 200);
+}
+
+/// The address on a first datagram may be another's: named to others, he would be flooded.
+#[test]
+fn regression_who_has_only_asked_is_named_to_nobody() {
+    use poly::wire::{Answer, Ask, Message, Request, Sender};
+    let mut world = World::new(19);
+    // More than an answer names: of fewer who answered, who has just asked is named, too.
+    let places = world.populate(40);
+    world.run_for(Duration::from_mins(2));
+    let peer = |n: u8| Peer::new(Key::new([n; 32]), SocketAddr::from(([80, n, 1, 1], 5000)));
+    let (stranger, other) = (peer(9), peer(7));
+    let find = |world: &mut World, from: Peer, client: bool| {
+        let ask = Ask::Find { target: stranger.id, count: 20 };
+        let sender = Sender { client, v4: true, v6: true };
+        let mut bytes = Vec::new();
+        Message::Request(Request { transaction: 7, sender, ask }).encode(&mut bytes);
+        world.inject(from, places[0], &bytes)
+    };
+    let is_named = |world: &mut World| {
+        let back = find(world, other, true);
+        let Ok(Message::Answer(answer)) = Message::decode(&back[0]) else { panic!("no answer") };
+        assert!(answer.contacts.iter().count() > 0);
+        answer.contacts.iter().any(|contact| contact.key == stranger.id)
+    };
+    let back = find(&mut world, stranger, false);
+    assert!(!is_named(&mut world), "he may not be there");
+    let asked = back.iter().find_map(|bytes| match Message::decode(bytes) {
+        Ok(Message::Request(request)) => Some(request.transaction),
+        _ => None,
+    });
+    let transaction = asked.expect("he is asked whether he is there");
+    let mut bytes = Vec::new();
+    Message::Answer(Answer { transaction, ..Answer::default() }).encode(&mut bytes);
+    world.inject(stranger, places[0], &bytes);
+    assert!(is_named(&mut world), "he is");
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Contacts filed by the leading bits of their ids, so that those near a key lie together.
 //!
-//! There are about as many in each drawer whatever their number, for ids are random. Whoever makes
-//! up ids that begin alike fills one drawer alone, and finds it full.
+//! There are about as many in each drawer whatever their number, for ids are random; but in that of
+//! our own id there are our neighbours, a bucket of them for each further bit. Whoever makes up ids
+//! that begin alike fills one drawer alone, and finds it full.
 
 use kademlia::Key;
+use kademlia::ahead::fetch;
 
 use super::Seen;
 
 /// Contacts by id.
 #[derive(Debug)]
 pub(super) struct Filed {
+    /// Our own id.
+    me: Key,
     /// A power of two of them.
     drawers: Vec<Vec<(Key, Seen)>>,
     count: usize,
@@ -18,15 +22,23 @@ pub(super) struct Filed {
 /// Contacts in a drawer on average, at most.
 const USUAL: usize = 8;
 /// Contacts in any drawer at most.
-pub(super) const FULL: usize = 16 * USUAL;
-
-impl Default for Filed {
-    fn default() -> Self {
-        Self { drawers: vec![Vec::new()], count: 0 }
-    }
-}
+const FULL: usize = 16 * USUAL;
+/// The same of our own: full buckets of thirty further bits.
+const FULL_AT_HOME: usize = 1024;
 
 impl Filed {
+    /// None, around our own id.
+    pub(super) const fn new(me: Key) -> Self {
+        Self { me, drawers: Vec::new(), count: 0 }
+    }
+
+    /// Whether the drawer of this id takes no more.
+    pub(super) fn is_full(&self, id: &Key) -> bool {
+        let place = self.place(id);
+        let most = if place == self.place(&self.me) { FULL_AT_HOME } else { FULL };
+        self.drawers.get(place).is_some_and(|drawer| drawer.len() >= most)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.count
     }
@@ -86,14 +98,21 @@ impl Filed {
         others.filter_map(move |other| self.drawers.get(place ^ other).map(Vec::as_slice))
     }
 
+    /// Asks for where the contacts beside an id are: see [`kademlia::ahead`].
+    pub(super) fn prefetch_drawer(&self, id: &Key) {
+        if let Some(drawer) = self.drawers.get(self.place(id)) {
+            fetch(drawer);
+        }
+    }
+
     fn place(&self, id: &Key) -> usize {
-        let bits = self.drawers.len().trailing_zeros();
+        let bits = self.drawers.len().max(1).trailing_zeros();
         let head = id.head().checked_shr(64 - bits).unwrap_or(0);
         usize::try_from(head).unwrap_or(0)
     }
 
     fn grow(&mut self) {
-        let more = 2 * self.drawers.len();
+        let more = (2 * self.drawers.len()).max(1);
         let all = core::mem::replace(&mut self.drawers, vec![Vec::new(); more]);
         for (id, seen) in all.into_iter().flatten() {
             let place = self.place(&id);

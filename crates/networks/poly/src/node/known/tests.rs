@@ -22,7 +22,7 @@ fn the_closest_are_the_closest() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let now = Moment::from_micros(5_000_000);
     for count in [1u16, 3, 20, 50, 1000] {
-        let mut known = Known::new(10_000, QUARTER);
+        let mut known = Known::new(Key::ZERO, 10_000, QUARTER);
         let keys: Vec<Key> = (0..count).map(|_| Key::random(256, &mut rng)).collect();
         for (n, key) in (0..).zip(&keys) {
             known.heard(now, contact(*key, n), None);
@@ -45,7 +45,7 @@ fn the_closest_are_the_closest() {
 fn a_crowd_is_no_burden() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let now = Moment::from_micros(5_000_000);
-    let mut known = Known::new(10_000, QUARTER);
+    let mut known = Known::new(Key::ZERO, 10_000, QUARTER);
     let target = Key::random(256, &mut rng);
     for n in 0..1000 {
         let key = if n % 2 == 0 {
@@ -63,7 +63,7 @@ fn a_crowd_is_no_burden() {
 fn who_is_silent_is_not_handed_on_and_gives_way() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let at = |s: u64| Moment::from_micros(s * 1_000_000);
-    let mut known = Known::new(8, QUARTER);
+    let mut known = Known::new(Key::ZERO, 8, QUARTER);
     let old = contact(Key::random(256, &mut rng), 1);
     known.heard(at(1), old, None);
     known.heard(at(3600), old, None);
@@ -87,10 +87,31 @@ fn who_is_silent_is_not_handed_on_and_gives_way() {
 }
 
 #[test]
+fn who_only_asks_is_hearsay() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let at = |s: u64| Moment::from_micros(s * 1_000_000);
+    let mut known = Known::new(Key::ZERO, 8, QUARTER);
+    let (one, other) = (contact(Key::random(256, &mut rng), 1), contact(Key::ZERO, 2));
+    known.asked(at(1), one);
+    assert_eq!(known.fresh(at(1), &Key::ZERO, 8), [one], "while nobody else is known");
+    assert_eq!(known.fresh(at(9), &Key::ZERO, 8), [], "it may be anywhere");
+    assert_eq!(known.closest(&Key::ZERO, 8), [one], "yet it may be tried");
+    known.heard(at(2), one, None);
+    // Somebody bears another's address.
+    known.asked(at(3), Contact { key: one.key, ..other });
+    assert_eq!(known.fresh(at(3), &Key::ZERO, 8), [one]);
+    known.asked(at(100), one);
+    assert_eq!(known.fresh(at(160), &Key::ZERO, 8), [one], "and shows that it is still there");
+    let third = contact(Key::ZERO, 3);
+    known.asked(at(160), third);
+    assert_eq!(known.fresh(at(160), &Key::ZERO, 1), [one], "who answered is enough");
+}
+
+#[test]
 fn who_is_spoken_of_no_more_is_forgotten() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let at = |s: u64| Moment::from_micros(s * 1_000_000);
-    let mut known = Known::new(10_000, QUARTER);
+    let mut known = Known::new(Key::ZERO, 10_000, QUARTER);
     let mut all = Vec::new();
     for n in 0..300 {
         let contact = contact(Key::random(256, &mut rng), n);
@@ -107,4 +128,38 @@ fn who_is_spoken_of_no_more_is_forgotten() {
     assert!(known.get(&spoken_of.key).is_some(), "others still know it");
     let left = all.iter().filter(|contact| known.get(&contact.key).is_some()).count();
     assert!(left < 10, "{left} are left");
+}
+
+#[test]
+fn regression_neighbours_in_a_large_network_are_all_kept() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let now = Moment::from_micros(5_000_000);
+    let me = Key::random(256, &mut rng);
+    let mut known = Known::new(me, 65_536, QUARTER);
+    // As the table of a node among ten million has them, 28 to a bucket.
+    let contacts: Vec<_> = (0..19u32)
+        .flat_map(|bucket| (0..28).map(move |_| bucket))
+        .map(|bucket| me.random_in_bucket(bucket, 256, &mut rng))
+        .zip(0..)
+        .map(|(key, n)| contact(key, n))
+        .collect();
+    for contact in &contacts {
+        known.heard(now, *contact, None);
+    }
+    assert_eq!(known.len(), contacts.len());
+    let near = known.fresh(now, &me, 24);
+    assert!(near.iter().all(|contact| me.shared_prefix(&contact.key) == 18));
+}
+
+#[test]
+fn ids_that_begin_alike_do_not_fill_the_memory() {
+    let mut rng = ChaCha8Rng::seed_from_u64(10);
+    let now = Moment::from_micros(5_000_000);
+    let (me, victim) = (Key::random(256, &mut rng), Key::random(256, &mut rng));
+    let mut known = Known::new(me, 65_536, QUARTER);
+    for n in 0..20_000u16 {
+        let alike = if n % 2 == 0 { me } else { victim };
+        known.named(now, contact(alike.random_in_bucket(20, 256, &mut rng), n));
+    }
+    assert!(known.len() < 2000, "{} are known", known.len());
 }

@@ -2,6 +2,8 @@ use super::*;
 use core::net::SocketAddr;
 use std::time::Duration;
 
+const SAME: Pace = Pace(0);
+
 fn contact(id: u8) -> Contact<Endpoint> {
     let mut key = [0; 32];
     key[0] = id;
@@ -12,7 +14,9 @@ fn contact(id: u8) -> Contact<Endpoint> {
 /// A walk towards zero whose region is all ids below 16.
 fn walk(seeds: &[u8], paths: u8) -> Walk {
     let mut walk = Walk::new(Key::ZERO, Radius::new(16 << 56), paths);
-    walk.seed(seeds.iter().map(|id| contact(*id)), |contact| contact.key.as_bytes()[0] % 5);
+    walk.seed(seeds.iter().map(|id| contact(*id)), |contact| {
+        Pace(u16::from(contact.key.as_bytes()[0] % 5))
+    });
     walk
 }
 
@@ -41,8 +45,8 @@ fn overdue_answers_free_their_place_and_still_count() {
     assert_eq!(walk.next_overdue(), Some(at(100)));
     assert!(walk.overdue(at(100)));
     assert_eq!(id(walk.next_on_paths(8, 2)), Some(60));
-    assert_eq!(walk.answered(&contact(40), [contact(3)], |_| 0), Some(1));
-    assert_eq!(walk.answered(&contact(40), [], |_| 0), None, "an answer counts once");
+    assert_eq!(walk.answered(&contact(40), [contact(3)], |_| SAME), Some(1));
+    assert_eq!(walk.answered(&contact(40), [], |_| SAME), None, "an answer counts once");
     assert_eq!(id(walk.unserved_in_region()), Some(3));
     assert_eq!(walk.waiting(), 1);
     assert!(walk.overdue(at(100) + Duration::from_millis(250)));
@@ -61,8 +65,8 @@ fn paths_share_nobody() {
     }
     assert_eq!(asked, [40, 50]);
     assert!(!walk.converged(1));
-    walk.answered(&contact(40), [], |_| 0);
-    walk.answered(&contact(50), [], |_| 0);
+    walk.answered(&contact(40), [], |_| SAME);
+    walk.answered(&contact(50), [], |_| SAME);
     assert!(walk.converged(1));
 }
 
@@ -73,7 +77,7 @@ fn who_is_overtaken_holds_nobody_up() {
         walk.ask(next, false, Moment::from_micros(u64::MAX));
     }
     assert_eq!(walk.open(), 2);
-    walk.answered(&contact(200), [contact(40), contact(50), contact(60)], |_| 0);
+    walk.answered(&contact(200), [contact(40), contact(50), contact(60)], |_| SAME);
     let mut asked = Vec::new();
     while let Some(next) = walk.next_on_paths(2, 2) {
         walk.ask(next, false, Moment::from_micros(u64::MAX));
@@ -86,7 +90,7 @@ fn who_is_overtaken_holds_nobody_up() {
 fn the_way_leads_through_fast_ones() {
     let mut walk = Walk::new(Key::ZERO, Radius::new(16 << 56), 1);
     let paced = |contact: &Contact<Endpoint>| {
-        pace(if contact.key.as_bytes()[0] == 80 { 20 } else { 200 }) << 3
+        Pace::new(if contact.key.as_bytes()[0] == 80 { 20 } else { 200 }, 0)
     };
     walk.seed([40, 50, 80].map(contact), paced);
     assert_eq!(id(walk.next_on_paths(8, 3)), Some(80), "a bit more of the way in a tenth");
@@ -97,7 +101,7 @@ fn the_way_leads_through_fast_ones() {
 #[test]
 fn a_pace_tells_about_how_long_an_answer_takes() {
     for millis in [0, 10, 50, 134, 300, 480] {
-        let told = pace_ms(pace(millis) << 3 | 7);
+        let told = Pace::new(millis, 255).millis();
         assert!(told <= millis && millis <= told + told / 4 + 4, "{told} for {millis}");
     }
 }
@@ -109,6 +113,6 @@ fn a_subnet_gets_few_places() {
         let address: SocketAddr = ([80, 1, 1, id], 6000).into();
         Contact { address: Endpoint::new(address), ..contact(id) }
     };
-    walk.seed((1..100).map(global), |_| 0);
+    walk.seed((1..100).map(global), |_| SAME);
     assert_eq!(walk.region(), PER_SUBNET);
 }
