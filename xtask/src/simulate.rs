@@ -10,7 +10,7 @@ use crate::suite::Tally;
 
 /// A scenario of each kind, made small: file, and what is said besides. Those that are not here
 /// differ from one that is in their size alone.
-const SMALL: [(&str, &[&str]); 16] = [
+const SMALL: [(&str, &[&str]); 17] = [
     ("born-or-joined", &["--nodes", "100"]),
     ("chaos", &["--nodes", "60", "--seed", "1"]),
     ("churn", &["--nodes", "60"]),
@@ -22,6 +22,7 @@ const SMALL: [(&str, &[&str]); 16] = [
     ("nat", &["--nodes", "100"]),
     ("spoofing", &["--nodes", "30"]),
     ("sybils", &["--nodes", "60", "--seed", "1"]),
+    ("poly-chaos", &["--nodes", "40", "--seed", "1"]),
     ("poly-churn", &["--nodes", "60"]),
     ("poly-lookups", &["--nodes", "100"]),
     ("poly-mass-failure", &["--nodes", "60"]),

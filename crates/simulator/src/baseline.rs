@@ -20,7 +20,7 @@ use kademlia::{Moment, OperationId, Protocol, Transmit};
 
 use crate::engine::{Births, Place};
 use crate::ids::{Id, Ids};
-use crate::network::{Ending, Network, News, NodeStanding, Wish};
+use crate::network::{Ending, Network, News, NodeStanding, Swap, Wish};
 use crate::random::{Draw, mix2};
 use crate::scenario::Kind;
 use links::Links;
@@ -199,6 +199,7 @@ impl BaselineNode {
             failed: 0,
             hops: hops.into(),
             elapsed: now.since(operation.started),
+            seq: None,
         };
         if ending.fulfilled && !operation.stores {
             self.events.push_back(News::Found(id));
@@ -341,7 +342,9 @@ impl Network for BaselineNetwork {
                 Request::Store(key(*number))
             }
             Wish::Get(number, _) | Wish::Seek(number) => Request::Find(key(*number)),
-            Wish::Join(_) | Wish::Find(_) | Wish::Cancel(_) => Request::Nothing,
+            Wish::Join(_) | Wish::Find(_) | Wish::Cancel(_) | Wish::Swap(_) | Wish::Read(_) => {
+                Request::Nothing
+            }
         }
     }
 
@@ -351,7 +354,9 @@ impl Network for BaselineNetwork {
             | Wish::Get(number, _)
             | Wish::Announce(number)
             | Wish::KeepAnnouncing(number)
-            | Wish::Seek(number) => *number,
+            | Wish::Seek(number)
+            | Wish::Swap(Swap { number, .. })
+            | Wish::Read(number) => *number,
             Wish::Find(id) => return Some(*id),
             Wish::Join(_) | Wish::Cancel(_) => return None,
         };

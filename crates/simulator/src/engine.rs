@@ -42,6 +42,7 @@ pub trait Births<P: Protocol> {
     }
     /// Asks for what the node will need when it handles a message, which comes with its sender, or
     /// a timeout: some of it at each [`Reading`], so that it is in the processor's cache by then.
+    /// The message is not told at the first.
     fn prefetch(&self, node: &P, message: Option<(Place, &[u8])>, reading: Reading) {
         let _ = (node, message, reading);
     }
@@ -447,8 +448,9 @@ impl<P: Protocol, B: Births<P>> Engine<P, B> {
         match self.queue.peek(ahead) {
             Some(What::Message { from, to, buffer }) => {
                 if let Some(node) = self.node(*to) {
-                    let message = (*from, self.outlet.slab.message(*buffer));
-                    self.births.prefetch(node, Some(message), reading);
+                    let message = || (*from, self.outlet.slab.message(*buffer));
+                    let message = (reading != Reading::Node).then(message);
+                    self.births.prefetch(node, message, reading);
                 }
             }
             Some(What::Wake(place)) => {
@@ -659,6 +661,7 @@ const AHEAD_FIRST: usize = 16;
 const AHEAD_NODE: usize = 12;
 const AHEAD_PARTS: usize = 8;
 const AHEAD_LEAVES: usize = 4;
+const _: () = assert!(AHEAD_PLACE < crate::queue::AHEAD, "the queue shows so many");
 
 /// Time between two timeouts of one node, at least.
 const TICK: Duration = Duration::from_micros(1);

@@ -17,6 +17,7 @@ pub mod churn;
 pub mod engine;
 pub mod ids;
 pub mod mainline;
+mod memory;
 pub mod net;
 pub mod network;
 mod parallel;

@@ -22,7 +22,7 @@ use crate::adversary::{self, Adversaries};
 use crate::engine::{Births, Place, Reading};
 use crate::ids::{ID_BYTES, Id, Ids};
 use crate::net::Net;
-use crate::network::{Ending, Network, News, NodeStanding, Wish};
+use crate::network::{Ending, Network, News, NodeStanding, Swap, Wish};
 use crate::random::{Draw, mix2};
 use crate::scenario::AdversaryFields;
 pub use resident::{Intruder, Resident};
@@ -106,7 +106,7 @@ impl MainlineNetwork {
     /// Whoever lives at a place, as one that knows nobody; or the shipped node with a table of its
     /// own, by `settled`.
     fn resident(&self, place: Place, seed: [u8; 32], settled: bool) -> Resident {
-        let me = Contact { key: self.ids.key(place), address: self.ids.address(place) };
+        let me = self.contact(place);
         let settings = || self.settings_of(place);
         if let Some(rogue) = self.adversaries.resident(place, me, settings, seed) {
             return Resident::Rogue(Intruder(rogue));
@@ -161,8 +161,11 @@ impl MainlineNetwork {
         let mut standing = Standing::new(first, Rtt::steady(measured, 9), true);
         standing.answered(last, None);
         standing.queried(last);
-        let contact = Contact { key: self.ids.key(other), address: self.ids.address(other) };
-        Member { contact, standing }
+        Member { contact: self.contact(other), standing }
+    }
+
+    fn contact(&self, place: Place) -> Contact<SocketAddrV4> {
+        Contact { key: self.ids.key(place), address: self.ids.address(place) }
     }
 
     fn places(&self, contacts: &[Contact<SocketAddr>]) -> Vec<Place> {
@@ -206,20 +209,22 @@ impl Births<Resident> for MainlineNetwork {
 
     fn prefetch(&self, node: &Resident, message: Option<(Place, &[u8])>, reading: Reading) {
         let Resident::Honest(node) = node else { return };
-        if reading == Reading::Node {
-            node.prefetch();
-        }
-        let Some((from, message)) = message else { return };
-        if reading == Reading::Parts {
-            self.ids.prefetch_way_back(from);
-        }
-        let from = || Contact { key: self.ids.key(from), address: self.ids.address(from) };
-        match (reading, asked_target(message)) {
-            (Reading::Node, _) => {}
-            (Reading::Parts, Some(target)) => node.prefetch_for_query(&from(), &target),
-            (Reading::Parts, None) => node.prefetch_for_answer(&from()),
-            (Reading::Leaves, Some(target)) => node.prefetch_closest(&target),
-            (Reading::Leaves, None) => node.prefetch_consequences(&from()),
+        match (reading, message) {
+            (Reading::Node, _) => node.prefetch(),
+            (Reading::Parts, None) => node.prefetch_for_timeout(),
+            (Reading::Leaves, None) => node.prefetch_overdue(),
+            (Reading::Parts, Some((from, message))) => {
+                self.ids.prefetch_way_back(from);
+                let from = self.contact(from);
+                match asked_target(message) {
+                    Some(target) => node.prefetch_for_query(&from, &target),
+                    None => node.prefetch_for_answer(&from),
+                }
+            }
+            (Reading::Leaves, Some((from, message))) => match asked_target(message) {
+                Some(target) => node.prefetch_closest(&target),
+                None => node.prefetch_consequences(&self.contact(from)),
+            },
         }
     }
 }
@@ -320,6 +325,10 @@ impl Network for MainlineNetwork {
             },
             Wish::Seek(number) => Command::GetPeers(wire::Id::new(topic(*number))),
             Wish::Cancel(operation) => Command::Cancel(*operation),
+            // Scenarios ask it of poly alone.
+            Wish::Swap(Swap { number, .. }) | Wish::Read(number) => {
+                Command::FindNode(wire::Id::new(topic(*number)))
+            }
         }
     }
 
@@ -330,9 +339,11 @@ impl Network for MainlineNetwork {
             Wish::Put(number, bytes) | Wish::Get(number, bytes) => {
                 Some(*immutable_target(&value(*number, *bytes)).as_bytes())
             }
-            Wish::Announce(number) | Wish::KeepAnnouncing(number) | Wish::Seek(number) => {
-                Some(topic(*number))
-            }
+            Wish::Announce(number)
+            | Wish::KeepAnnouncing(number)
+            | Wish::Seek(number)
+            | Wish::Swap(Swap { number, .. })
+            | Wish::Read(number) => Some(topic(*number)),
         }
     }
 

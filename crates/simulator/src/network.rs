@@ -54,6 +54,8 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn contacts(&self, node: &<Self as Network>::Node) -> Vec<Place>;
     /// Whether a message answers another.
     fn is_answer(message: &[u8]) -> bool;
+    /// Whether there are messages of which [`Network::is_stored`] is true.
+    const ACKNOWLEDGES: bool = false;
     /// Whether a message acknowledges that something was stored.
     fn is_stored(message: &[u8]) -> bool {
         let _ = message;
@@ -89,6 +91,11 @@ pub trait Network: Births<<Self as Network>::Node> {
     fn asks(&self, node: &Self::Node, now: Moment, target: &Id, other: Place) -> bool {
         let _ = (node, now, target, other);
         false
+    }
+    /// Which version a node holds of the record stored under `target`.
+    fn version(&self, node: &Self::Node, now: Moment, target: &Id) -> Option<u64> {
+        let _ = (node, now, target);
+        None
     }
     /// How many values a node has got from other holders, who keep them by themselves.
     fn moved(&self, node: &Self::Node, now: Moment) -> u64 {
@@ -130,8 +137,25 @@ pub enum Wish {
     KeepAnnouncing(u64),
     /// Whoever is found under a topic.
     Seek(u64),
+    /// To replace a version of a record by another.
+    Swap(Swap),
+    /// The newest version of the record of that number.
+    Read(u64),
     /// To stop something.
     Cancel(OperationId),
+}
+
+/// A compare-and-swap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Swap {
+    /// The record's number.
+    pub number: u64,
+    /// The version that must be the newest; 0: none at all.
+    pub expected: u64,
+    /// The version that replaces it.
+    pub seq: u64,
+    /// Which try it is, from 1: each says something else.
+    pub attempt: u64,
 }
 
 /// What became of a wish.
@@ -162,6 +186,8 @@ pub struct Ending {
     pub hops: u32,
     /// From the wish to its end.
     pub elapsed: Duration,
+    /// The version of a record that was found, or that stood in the way.
+    pub seq: Option<u64>,
 }
 
 /// How a node stands.

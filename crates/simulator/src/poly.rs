@@ -10,27 +10,27 @@ use std::time::Duration;
 use kademlia::overlay::Overlay;
 use kademlia::table::Member;
 use kademlia::{Contact, Key, Moment, OperationId, Protocol, Rtt, Standing, Transmit};
-use poly::command::{Command, Event, GetOptions, Outcome, PutOptions};
+use poly::command::{Command, Event, Failure, GetOptions, Outcome, PutOptions};
 use poly::contact::Endpoint;
 use poly::node::{MAX_OPERATIONS, Settings};
-use poly::region::{MIN_HOLDERS, REGION_NODES, Radius};
+use poly::region::{MIN_HOLDERS, REGION_NODES, Radius, magnitude};
 use poly::store::Store;
-use poly::value::{MAX_LIFETIME_S, SigningKey, Slot, blob_key, topic_key};
+use poly::value::{Kind, MAX_LIFETIME_S, SigningKey, Slot, blob_key, record_key, topic_key};
 use poly::wire::Message;
-use poly::{Entry, MemoryStore, Node, Peer};
+use poly::{Entry, MemoryStore, Node, Peer, Record};
 
-use crate::engine::{Births, Place};
+use crate::engine::{Births, Place, Reading};
 use crate::ids::{Id, Ids, MAX_BUCKET};
 use crate::mainline::Birth;
 use crate::net::Net;
-use crate::network::{Ending, Network, News, NodeStanding, Wish};
+use crate::network::{Ending, Network, News, NodeStanding, Swap, Wish};
 use crate::random::{Draw, below, mix2};
 use crate::scenario::NodeFields;
 
 /// Unix seconds at the beginning of time.
 const CLOCK: u64 = 1_800_000_000;
-/// How far ahead entries end: their signer does not know the time.
-const ENTRY_LIFETIME_S: u64 = 25 * 24 * 3600;
+/// How far ahead entries and records end: their signer does not know the time.
+const SIGNED_LIFETIME_S: u64 = 25 * 24 * 3600;
 
 /// Names of what is drawn.
 mod about {
@@ -42,6 +42,8 @@ mod about {
     pub(super) const OTHER: u64 = 0x90_05;
     pub(super) const AUTHOR: u64 = 0x90_06;
     pub(super) const SIZE: u64 = 0x90_07;
+    pub(super) const OWNER: u64 = 0x90_08;
+    pub(super) const CLOCK: u64 = 0x90_09;
 }
 
 /// The age from which a contact is settled, and by how much the oldest are older.
@@ -55,6 +57,8 @@ pub struct PolyNetwork {
     ids: Ids,
     settings: Settings,
     lifetime_s: u32,
+    /// By how much clocks are wrong at most.
+    clock_skew: Duration,
     deadline: Option<Duration>,
     paths: u8,
     /// Contacts beyond the table.
@@ -100,6 +104,7 @@ impl PolyNetwork {
             ids: Ids::new(seed, count, random_id),
             settings,
             lifetime_s: lifetime_s.unwrap_or(MAX_LIFETIME_S).min(MAX_LIFETIME_S),
+            clock_skew: fields.clock_skew.unwrap_or_default().0,
             deadline: fields.deadline.map(|span| span.0),
             paths: fields.paths.unwrap_or(1),
             contacts: fields.contacts.unwrap_or(0),
@@ -123,7 +128,18 @@ impl PolyNetwork {
 
     fn settings_of(&self, place: Place) -> Settings {
         let client = self.net.is_client(place);
-        Settings { id: self.ids.key(place), client, ..self.settings.clone() }
+        let clock = CLOCK - self.clock_skew.as_secs() + self.clock_ahead(place).as_secs();
+        Settings { id: self.ids.key(place), client, clock, ..self.settings.clone() }
+    }
+
+    /// By how much a node's clock is ahead of the most belated.
+    fn clock_ahead(&self, place: Place) -> Duration {
+        Draw::new(self.seed, about::CLOCK, place.into()).span(2 * self.clock_skew)
+    }
+
+    /// Who signs all versions of a record.
+    fn owner(&self, number: u64) -> SigningKey {
+        SigningKey::from_bytes(&Draw::new(self.seed, about::OWNER, number).seed())
     }
 
     fn contact(&self, place: Place) -> Contact<Endpoint> {
@@ -240,7 +256,8 @@ impl Births<Dweller> for PolyNetwork {
         let mut node = Node::new(self.settings_of(place), seed);
         let members = self.table(place).into_iter().map(|other| self.member(place, other));
         let (start, others) = (self.birth.start, self.others(place));
-        node.settle(start, self.size(place), members, others, self.refresh_at(place));
+        let size = (self.size(place), magnitude(self.there));
+        node.settle(start, size, members, others, self.refresh_at(place));
         Dweller { place, node }
     }
 
@@ -260,6 +277,27 @@ impl Births<Dweller> for PolyNetwork {
 
     fn place(&self, peer: Peer) -> Option<Place> {
         self.ids.place(peer.address)
+    }
+
+    fn prefetch_place(&self, place: Place) {
+        self.net.prefetch(place);
+        self.ids.prefetch(place);
+    }
+
+    fn prefetch(&self, dweller: &Dweller, message: Option<(Place, &[u8])>, reading: Reading) {
+        let node = &dweller.node;
+        match (reading, message) {
+            (Reading::Node, _) => node.prefetch(),
+            (Reading::Parts, None) => node.prefetch_for_timeout(),
+            (Reading::Leaves, None) => node.prefetch_overdue(),
+            (Reading::Parts, Some((from, message))) => {
+                self.ids.prefetch_way_back(from);
+                node.prefetch_for_message(&self.peer(from), message);
+            }
+            (Reading::Leaves, Some((from, message))) => {
+                node.prefetch_consequences(&self.peer(from), message);
+            }
+        }
     }
 }
 
@@ -333,12 +371,23 @@ impl Network for PolyNetwork {
                 let seed = Draw::new(self.seed, about::AUTHOR, author).seed();
                 let key = SigningKey::from_bytes(&seed);
                 let topic = topic_key(&number.to_be_bytes());
-                let entry = Entry::sign(&key, topic, 0, 1, CLOCK + ENTRY_LIFETIME_S, Some(b"here"));
+                let expires = CLOCK + SIGNED_LIFETIME_S;
+                let entry = Entry::sign(&key, topic, 0, 1, expires, Some(b"here"));
                 Command::PutEntry { entry: Box::new(entry), options: self.put_options() }
             }
             Wish::Seek(number) => {
                 let topic = topic_key(&number.to_be_bytes());
                 Command::ListTopic { topic, limit: 100, options: self.get_options() }
+            }
+            Wish::Swap(Swap { number, expected, seq, attempt }) => {
+                let (expires, text) = (CLOCK + SIGNED_LIFETIME_S, attempt.to_be_bytes());
+                let record = Record::sign(&self.owner(*number), b"", *seq, expires, Some(&text));
+                let (record, expected) = (Box::new(record), Some(*expected));
+                Command::PutRecord { record, expected, options: self.put_options() }
+            }
+            Wish::Read(number) => {
+                let key = self.record_key(*number);
+                Command::GetRecord { key, options: self.get_options() }
             }
             Wish::Cancel(operation) => Command::Cancel(*operation),
         }
@@ -354,6 +403,7 @@ impl Network for PolyNetwork {
             Wish::Announce(number) | Wish::KeepAnnouncing(number) | Wish::Seek(number) => {
                 topic_key(&number.to_be_bytes())
             }
+            Wish::Swap(Swap { number, .. }) | Wish::Read(number) => self.record_key(*number),
         };
         self.keys.borrow_mut().insert(key.id(), key);
         Some(key.id())
@@ -373,6 +423,8 @@ impl Network for PolyNetwork {
         };
         Some(News::Done(*id, ending))
     }
+
+    const ACKNOWLEDGES: bool = true;
 
     fn is_stored(message: &[u8]) -> bool {
         matches!(Message::decode(message), Ok(Message::Answer(answer)) if answer.stored.is_some())
@@ -454,6 +506,12 @@ impl Network for PolyNetwork {
         shelf.head(unix, &Slot::of(key)).is_some() || !shelf.entries(unix, &key, false).is_empty()
     }
 
+    fn version(&self, dweller: &Dweller, now: Moment, target: &Id) -> Option<u64> {
+        let slot = Slot::of(self.keys.borrow().get(target).copied()?);
+        let head = dweller.node.shelf().head(dweller.node.unix(now), &slot)?;
+        (head.kind == Kind::Record && !head.cached).then_some(head.version.seq)
+    }
+
     fn asks(&self, dweller: &Dweller, now: Moment, target: &Id, other: Place) -> bool {
         dweller.node.status(now).radius.holds(&self.ids.key(other), &Key::from(*target))
     }
@@ -492,15 +550,25 @@ const SIZE_DEVIATION: f64 = 0.04;
 const CANDIDATES: usize = 64;
 
 impl PolyNetwork {
+    fn record_key(&self, number: u64) -> Key {
+        record_key(&self.owner(number).verifying_key().to_bytes(), b"")
+    }
+
     fn ending(&self, outcome: &Outcome) -> Ending {
         let fulfilled = Ending { fulfilled: true, ..Ending::default() };
         match outcome {
             Outcome::Nodes(nodes) => Ending { nodes: self.places(nodes, None), ..fulfilled },
             Outcome::Blob(blob) => Ending { fulfilled: blob.is_some(), ..Ending::default() },
-            Outcome::Record(record) => Ending { fulfilled: record.is_some(), ..Ending::default() },
+            Outcome::Record(record) => {
+                let seq = record.as_ref().map(|record| record.seq);
+                Ending { fulfilled: seq.is_some(), seq, ..Ending::default() }
+            }
             Outcome::Entries(found) => Ending { fulfilled: !found.is_empty(), ..Ending::default() },
             Outcome::Stored(who) => Ending { nodes: self.places(&who.stored, None), ..fulfilled },
             Outcome::Pong { .. } => fulfilled,
+            Outcome::Failed(Failure::Conflict(record)) => {
+                Ending { seq: Some(record.seq), ..Ending::default() }
+            }
             Outcome::Failed(_) => Ending::default(),
         }
     }

@@ -1,17 +1,23 @@
 //! The event queue: what happens next, at a cost that does not grow with what is pending.
 //!
-//! A timing wheel of three levels that is sorted lazily. The near level has slots of 8 ms; a slot
-//! is sorted only when its time has come. The far level has slots of 34 s, which are dealt out to
-//! near slots when reached; what lies beyond 38 hours waits in a map. The order is total: by time,
-//! then by the sequence number that the engine gives each event.
+//! A timing wheel of three levels that is sorted lazily. The near level has slots of 2 ms; a slot
+//! is sorted only when its time has come, or is so near that who looks ahead wants to see it. The
+//! far level has slots of 8 s, which are dealt out to near slots when reached; what lies beyond 9
+//! hours waits in a map. The order is total: by time, then by the sequence number that the engine
+//! gives each event.
 
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// Microseconds a near slot spans, as a power of two.
-const SLOT_BITS: u32 = 13;
+const SLOT_BITS: u32 = 11;
 /// Slots of the near and of the far level, as a power of two.
 const WHEEL_BITS: u32 = 12;
 const WHEEL: usize = 1 << WHEEL_BITS;
+/// Events that [`Queue::peek`] sees, if so many come within `AHEAD_SLOTS`.
+pub const AHEAD: usize = 24;
+/// Slots after that of the next event that are loaded for those who look ahead. Who schedules into
+/// them later pays more: few messages arrive within milliseconds.
+const AHEAD_SLOTS: u64 = 4;
 /// Emptied slot buffers kept for reuse.
 const KEPT_BUFFERS: usize = WHEEL;
 
@@ -35,9 +41,9 @@ impl<T> Timed<T> {
 /// Events to come.
 #[derive(Debug)]
 pub struct Queue<T> {
-    /// The slot that is being served, latest first.
+    /// The slots that are being served, latest first.
     current: Vec<Timed<T>>,
-    /// What was scheduled into the slot being served, or before it.
+    /// What was scheduled into slots being served, or before them.
     late: BinaryHeap<Late<T>>,
     near: Wheel<T>,
     far: Wheel<T>,
@@ -76,6 +82,9 @@ impl<T: Copy> Queue<T> {
 
     /// Takes out the first event if it happens at `limit` or before.
     pub fn pop_until(&mut self, limit: u64) -> Option<Timed<T>> {
+        if self.current.len() < AHEAD {
+            self.load_ahead(limit >> SLOT_BITS);
+        }
         while self.current.is_empty() && self.late.is_empty() {
             if !self.load(limit >> SLOT_BITS) {
                 return None;
@@ -135,8 +144,15 @@ impl<T: Copy> Queue<T> {
         }
     }
 
-    /// Makes the next slot with events the current one, or goes a step towards it. False: there is
-    /// none up to slot `limit`.
+    /// Loads what comes soon after what is being served.
+    fn load_ahead(&mut self, limit: u64) {
+        let Some(next) = self.current.last() else { return };
+        let limit = limit.min((next.at >> SLOT_BITS) + AHEAD_SLOTS);
+        while self.current.len() < AHEAD && self.load(limit) {}
+    }
+
+    /// Loads the next slot with events, or goes a step towards it. False: there is none up to slot
+    /// `limit`.
     fn load(&mut self, limit: u64) -> bool {
         let next = self.next_slot();
         let era_end = (self.era + 1) << WHEEL_BITS;
@@ -145,10 +161,12 @@ impl<T: Copy> Queue<T> {
             && let Some(slot) = self.near.next_occupied(next, last)
         {
             self.served = Some(slot);
-            let buffer = self.near.take(slot);
+            let mut buffer = self.near.take(slot);
+            buffer.sort_unstable_by_key(|event| core::cmp::Reverse(event.order()));
+            // What is left of earlier slots comes before.
+            buffer.extend_from_slice(&self.current);
             let emptied = core::mem::replace(&mut self.current, buffer);
             self.keep(emptied);
-            self.current.sort_unstable_by_key(|event| core::cmp::Reverse(event.order()));
             return true;
         }
         let Some(era) = self.next_era().filter(|era| era << WHEEL_BITS <= limit) else {

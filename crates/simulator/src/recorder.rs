@@ -193,7 +193,7 @@ impl<N: Network + 'static> Recorder<N> {
             explained.id = Some(id);
         }
         let started = operation.started;
-        if operation.kind == WorkKind::Put {
+        if N::ACKNOWLEDGES && operation.kind == WorkKind::Put {
             self.acknowledged.insert(place, Vec::new());
         }
         self.operations.insert((place, id), operation);
@@ -294,13 +294,16 @@ impl<N: Network + 'static> Recorder<N> {
                     explained.lines.push(format!("ends: {ending:?}"));
                 }
                 let Some(mut operation) = self.operations.remove(&id) else { return };
+                // What stays under way was counted when it was stored for the first time.
+                let is_counted = matches!(operation.kind, WorkKind::Announce | WorkKind::Keep)
+                    && operation.found;
                 if ending.fulfilled && !operation.found && operation.kind != WorkKind::Find {
                     operation.found = true;
                     if matches!(operation.kind, WorkKind::Get | WorkKind::Seek) {
                         kinds.first.add_span(now.since(operation.started));
                     }
                 }
-                if !matches!(operation.kind, WorkKind::Announce | WorkKind::Keep) {
+                if !is_counted {
                     kinds.count(&operation, &ending);
                 }
                 if operation.kind == WorkKind::Put && ending.fulfilled {
@@ -372,7 +375,8 @@ impl<N: Network + 'static> Observer<N::Node, N> for Recorder<N> {
 
     fn arrived(&mut self, births: &N, now: Moment, from: Place, to: Place, message: &[u8]) {
         self.tell(births, now, to, "from", from, message);
-        if let Some(acknowledged) = self.acknowledged.get_mut(&to)
+        if N::ACKNOWLEDGES
+            && let Some(acknowledged) = self.acknowledged.get_mut(&to)
             && N::is_stored(message)
         {
             acknowledged.push(now);

@@ -6,6 +6,7 @@
 mod measure;
 mod placement;
 mod plan;
+mod records;
 mod survival;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::scenario::{BirthKind, Scenario, WorkKind};
 use measure::Curves;
 use placement::Placement;
 use plan::Plan;
+use records::Records;
 
 /// What a run is given besides its scenario.
 #[derive(Clone, Debug)]
@@ -52,6 +54,7 @@ pub struct Run<'a, N: Network + 'static> {
     works: Vec<Work>,
     /// Values and topics that have been stored: who holds them.
     stored: BTreeMap<(bool, u64), Held>,
+    records: Records,
     curves: Curves,
     placement: Placement,
     /// Values that nobody who is there held when that was counted last.
@@ -129,6 +132,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             turns: BTreeMap::new(),
             luggage: BTreeMap::new(),
             stored: BTreeMap::new(),
+            records: Records::default(),
             curves: Curves::default(),
             placement: Placement::default(),
             lost: None,
@@ -287,7 +291,9 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         let Some(work) = self.works.get_mut(index as usize) else { return };
         let number = match (fields.kind, &work.zipf) {
             // What is stored is stored once; after the last the first again.
-            (WorkKind::Put | WorkKind::Announce | WorkKind::Keep, _) => work.begun % fields.keys,
+            (WorkKind::Put | WorkKind::Announce | WorkKind::Keep | WorkKind::Swap, _) => {
+                work.begun % fields.keys
+            }
             (_, Some(zipf)) => zipf.draw(&mut draw) as u64,
             _ => draw.below(fields.keys),
         };
@@ -296,7 +302,14 @@ impl<'a, N: Network + 'static> Run<'a, N> {
             self.engine.schedule(next, Plan::Wish(index).encode());
         }
         let bytes = fields.value_bytes;
+        let swap = if fields.kind == WorkKind::Swap { self.next_swap(number) } else { None };
         let wish = match fields.kind {
+            WorkKind::Swap => {
+                let Some(swap) = swap else { return };
+                swap
+            }
+            WorkKind::Read if !self.records.has(number) => return,
+            WorkKind::Read => Wish::Read(number),
             WorkKind::Find => Wish::Find(random_id(&mut draw)),
             WorkKind::Put => Wish::Put(number, bytes),
             WorkKind::Get => Wish::Get(number, bytes),
@@ -316,7 +329,13 @@ impl<'a, N: Network + 'static> Run<'a, N> {
         }
         let owner = if fields.owner_leaves { self.owner(index, &mut draw) } else { None };
         if let Some(place) = owner.or_else(|| self.anybody(&mut draw)) {
-            self.perform(place, fields.kind, number, &wish);
+            if fields.kind == WorkKind::Swap {
+                let target = self.engine.births().target(&wish).unwrap_or_default();
+                self.records.begins(place, &wish, target);
+            }
+            // Before it swaps again, an owner may have to look.
+            let kind = if matches!(wish, Wish::Read(_)) { WorkKind::Read } else { fields.kind };
+            self.perform(place, kind, number, &wish);
         }
     }
 
@@ -457,6 +476,9 @@ impl<'a, N: Network + 'static> Run<'a, N> {
     }
 
     fn settle_account(&mut self, finished: Finished) {
+        if matches!(finished.operation.kind, WorkKind::Swap | WorkKind::Read) {
+            return self.records.ended(&finished);
+        }
         let Finished { place, operation, ending, .. } = finished;
         if finished.is_complete {
             if let Some(held) = self.stored.get_mut(&(true, operation.number)) {
@@ -479,6 +501,7 @@ impl<'a, N: Network + 'static> Run<'a, N> {
                 self.after_storing(place, &operation);
             }
             WorkKind::Get | WorkKind::Seek => self.judge_get(place, &operation, ending.fulfilled),
+            WorkKind::Swap | WorkKind::Read => {}
         }
     }
 

@@ -172,6 +172,8 @@ pub struct NodeFields {
     pub candidates: Option<usize>,
     /// How often holders of `poly` compare what they hold.
     pub repair_every: Option<Span>,
+    /// By how much the clock of a node of `poly` is ahead or behind at most.
+    pub clock_skew: Option<Span>,
 }
 
 /// Round-trip times.
@@ -293,9 +295,25 @@ pub enum WorkKind {
     Keep,
     /// Seek topics that have been announced.
     Seek,
+    /// Update records of `poly` by compare-and-swap, each version after the one before.
+    Swap,
+    /// Get records that have been updated.
+    Read,
 }
 
 impl WorkKind {
+    /// All there are.
+    pub const ALL: [Self; 8] = [
+        Self::Find,
+        Self::Put,
+        Self::Get,
+        Self::Announce,
+        Self::Keep,
+        Self::Seek,
+        Self::Swap,
+        Self::Read,
+    ];
+
     /// Its name, as metrics have it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -305,6 +323,8 @@ impl WorkKind {
             Self::Announce => "announce",
             Self::Keep => "keep",
             Self::Seek => "seek",
+            Self::Swap => "swap",
+            Self::Read => "read",
         }
     }
 }
@@ -487,7 +507,7 @@ impl ScenarioFile {
         apply(&mut scenario, &mut table, overrides);
         let points = points(path, text, &scenario, &table)?;
         for point in &points {
-            error::validate(path, text, folder, point)?;
+            error::validate(path, text, folder, point, overrides)?;
         }
         Ok(Self { scenario, points, folder: folder.to_owned() })
     }
@@ -524,6 +544,9 @@ fn points(
 ) -> Result<Vec<Point>, ScenarioError> {
     let mut tables = vec![(String::new(), table.clone())];
     for (index, sweep) in scenario.sweep.iter().enumerate() {
+        if sweep.values.is_empty() {
+            return Err(error::no_values(path, text, index));
+        }
         let mut next = Vec::new();
         for (label, table) in &tables {
             for value in &sweep.values {

@@ -9,7 +9,8 @@ use kademlia::limit::RateLimit;
 
 use crate::baseline::BaselineNetwork;
 use crate::churn::{Turn, read_trace};
-use crate::mainline::{Birth, EARLIEST_START, MainlineNetwork, Resident};
+use crate::mainline::{Birth, EARLIEST_START, MainlineNetwork};
+use crate::memory;
 use crate::net::{
     AccessSettings, Bursts, Latency, NatSettings, Net, NetSettings, Partition, latency,
 };
@@ -19,9 +20,7 @@ use crate::poly::PolyNetwork;
 use crate::random::mix2;
 use crate::report::{PointReport, Progress, Report, RunReport};
 use crate::run::{Run, RunInputs};
-use crate::scenario::{
-    BirthKind, Kind, LatencyModel, NodeFields, Scenario, ScenarioError, ScenarioFile,
-};
+use crate::scenario::{Kind, LatencyModel, NodeFields, Scenario, ScenarioError, ScenarioFile};
 
 /// Runs all points and seeds of a scenario on at most `threads` threads.
 pub fn run(
@@ -68,19 +67,6 @@ struct Shared {
     awake: usize,
 }
 
-/// Memory of a run, estimated, in bytes.
-#[derive(Clone, Copy, Debug)]
-struct Memory {
-    /// For each node, awake or not: its place, id and address.
-    place: f64,
-    /// For a node that is awake.
-    node: f64,
-    /// Nodes that will not sleep again.
-    changed: f64,
-}
-
-const GIB: f64 = 1_073_741_824.0;
-
 impl Shared {
     fn new(scenario: &Scenario, folder: &Path) -> Result<Self, ScenarioError> {
         let churn = scenario.churn.as_ref();
@@ -88,7 +74,7 @@ impl Shared {
             Some(trace) => read_trace(&folder.join(trace))?,
             None => Vec::new(),
         };
-        Ok(Self { net: net_settings(scenario, folder)?, turns, awake: awake(scenario)? })
+        Ok(Self { net: net_settings(scenario, folder)?, turns, awake: memory::awake(scenario) })
     }
 
     fn run(self, scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> RunReport {
@@ -222,7 +208,7 @@ fn latency(scenario: &Scenario, folder: &Path) -> Result<Latency, ScenarioError>
     })
 }
 
-fn node_settings(fields: &NodeFields) -> mainline::Settings {
+pub(crate) fn node_settings(fields: &NodeFields) -> mainline::Settings {
     let mut settings = mainline::Settings::default();
     let set = |to: &mut usize, from: Option<usize>| *to = from.unwrap_or(*to);
     set(&mut settings.lookup.parallelism, fields.parallelism);
@@ -239,64 +225,6 @@ fn node_settings(fields: &NodeFields) -> mainline::Settings {
     settings.deadline = fields.deadline.map_or(settings.deadline, |span| span.0);
     settings
 }
-
-/// How many nodes may be kept awake as they were born; an error if those that must be awake already
-/// are too many.
-fn awake(scenario: &Scenario) -> Result<usize, ScenarioError> {
-    let memory = Memory::estimate(scenario);
-    let nodes = f64::from(scenario.nodes);
-    let allowed = scenario.memory_gib * GIB;
-    let needed = nodes * memory.place + memory.changed * memory.node;
-    if needed > allowed {
-        return Err(ScenarioError::Memory {
-            nodes: scenario.nodes,
-            needed_gib: needed / GIB,
-            allowed_gib: scenario.memory_gib,
-        });
-    }
-    if scenario.population.awake > 0 {
-        return Ok(scenario.population.awake as usize);
-    }
-    let free = (allowed - needed) / memory.node;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-    let free = free.clamp(1000.0, nodes + 1000.0) as usize;
-    Ok(free)
-}
-
-impl Memory {
-    fn estimate(scenario: &Scenario) -> Self {
-        let nodes = f64::from(scenario.nodes);
-        let settings = node_settings(&scenario.node);
-        #[expect(clippy::cast_precision_loss, reason = "small counts")]
-        let bucket = (settings.table.bucket_size + settings.table.spares) as f64;
-        let buckets = (nodes / bucket).max(1.0).log2() + 3.0;
-        #[expect(clippy::cast_precision_loss, reason = "sizes of structs")]
-        let (node, member) = (
-            size_of::<Resident>() as f64,
-            size_of::<kademlia::table::Member<core::net::SocketAddrV4>>() as f64,
-        );
-        let all_change = scenario.population.birth == BirthKind::Join
-            || !scenario.population.silence.0.is_zero()
-            || scenario.churn.is_some();
-        let seconds = scenario.duration.0.as_secs_f64();
-        let wishes = scenario.workload.iter().map(|work| {
-            let most = if work.count == 0 { f64::MAX } else { crate::stats::to_f64(work.count) };
-            (work.rate * seconds).min(most)
-        });
-        Self {
-            place: PLACE_BYTES,
-            node: node + buckets * bucket * member * ALLOCATOR + BUFFERS,
-            changed: if all_change { nodes } else { wishes.sum::<f64>().min(nodes) },
-        }
-    }
-}
-
-/// A place takes an id, an address, a host, an entry in the load statistics and a wake-up.
-const PLACE_BYTES: f64 = 120.0;
-/// What the allocator takes on top for many small vectors.
-const ALLOCATOR: f64 = 1.25;
-/// Buffers and rate limiters of a node that has answered: measured.
-const BUFFERS: f64 = 4000.0;
 
 #[cfg(test)]
 mod tests;

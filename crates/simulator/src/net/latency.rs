@@ -228,7 +228,7 @@ pub enum MatrixError {
     #[error("cannot be read ({0}): give the path of a CSV file, gzip or not")]
     Unreadable(#[from] std::io::Error),
     /// A field is no number of milliseconds.
-    #[error("line {line}: {field:?} is no number of milliseconds")]
+    #[error("line {line}: {field:?} is no number of milliseconds: write one below 1e6, or nothing")]
     Field {
         /// The line, from 1.
         line: usize,
@@ -237,7 +237,8 @@ pub enum MatrixError {
     },
     /// It is not square.
     #[error(
-        "line {line} has {fields} fields where the first has {expected}: the matrix is not square"
+        "line {line} has {fields} fields where the first has {expected}, so the matrix is not \
+         square: give each line as many fields as there are lines"
     )]
     Shape {
         /// The line, from 1.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plot::{Line, Plot, escaped};
+use super::plot::{Line, Plot, bars, escaped};
 use super::{PointReport, Report, readable};
 
 const STYLE: &str = "
@@ -11,14 +11,18 @@ const STYLE: &str = "
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto; }
 body { padding: 0 1rem; }
 h1 { margin-bottom: 0; } p.about { margin-top: .3rem; opacity: .8; max-width: 70ch; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 1.5rem; }
+.plots { display: grid; gap: 1.5rem; }
+.plots { grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }
 figure { margin: 0; } figcaption { font-weight: 600; }
 svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: currentColor; }
 svg line { stroke: var(--line); stroke-width: 1; }
 ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 li b { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; }
-table { border-collapse: collapse; margin: 1.5rem 0; font-variant-numeric: tabular-nums; }
-td, th { padding: .15rem .8rem; text-align: right; border-bottom: 1px solid var(--soft); }
+div.scroll { overflow-x: auto; margin: 1.5rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+tr:hover td { background: var(--soft); }
+td, th { padding: .15rem .8rem; text-align: right; white-space: nowrap; }
+td, th { border-bottom: 1px solid var(--soft); }
 td:first-child, th:first-child { text-align: left; }
 .good { color: #009e73; } .bad { color: #d55e00; font-weight: 600; }
 footer { margin-top: 2rem; opacity: .7; }
@@ -27,6 +31,7 @@ footer { margin-top: 2rem; opacity: .7; }
 pub(super) fn page(report: &Report) -> String {
     let title = escaped(&report.name);
     let plots: String = plots(report).iter().map(Plot::to_svg).collect();
+    let plots = compared(report) + &plots;
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\
@@ -86,12 +91,53 @@ fn keys(curves: Option<&BTreeMap<String, Vec<(f64, f64)>>>) -> Vec<String> {
     curves.map(|curves| curves.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// One line for each point.
+/// One line for each point, those with nothing to show too.
 fn lines(report: &Report, curve: impl Fn(&PointReport) -> Option<Vec<(f64, f64)>>) -> Vec<Line> {
-    let line =
-        |point: &PointReport| Some(Line { name: point.label.clone(), points: curve(point)? });
-    report.points.iter().filter_map(line).collect()
+    let line = |point: &PointReport| Line {
+        name: short(&point.label).to_owned(),
+        points: curve(point).unwrap_or_default(),
+    };
+    report.points.iter().map(line).collect()
 }
+
+/// What tells a point from the others: of one parameter the value, of several each with its name.
+fn short(label: &str) -> &str {
+    match label.split_once(" = ") {
+        Some((_, value)) if !value.contains(" = ") => value.trim_matches('"'),
+        _ => label,
+    }
+}
+
+/// The parameter swept, if it is one.
+fn swept_path(report: &Report) -> Option<&str> {
+    let (path, value) = report.points.first()?.label.split_once(" = ")?;
+    (!value.contains(" = ")).then_some(path)
+}
+
+/// Figures side by side, if it is kinds of something that are compared, and no numbers.
+fn compared(report: &Report) -> String {
+    let value = |point: &PointReport| short(&point.label).to_owned();
+    let is_number = |point: &PointReport| value(point).parse::<f64>().is_ok();
+    if swept_path(report).is_none() || report.points.iter().any(is_number) {
+        return String::new();
+    }
+    let bar = |metric: &str| {
+        let of = |point: &PointReport| point.metrics.get(metric).map(|estimate| estimate.mean);
+        let values: Vec<_> = report.points.iter().map(|point| (value(point), of(point))).collect();
+        bars(metric, &values)
+    };
+    COMPARED.into_iter().map(bar).collect()
+}
+
+/// What is compared at a glance.
+const COMPARED: [&str; 6] = [
+    "before_kill.found",
+    "after_kill.found",
+    "before_kill.messages_per_search",
+    "after_kill.messages_per_search",
+    "get.first_p50_ms",
+    "load.keys_max_over_mean",
+];
 
 /// How figures depend on the parameter swept, if that is a number.
 fn swept(report: &Report) -> Vec<Plot> {
@@ -158,8 +204,9 @@ fn metrics(report: &Report) -> String {
     let mut names: Vec<&String> = report.points.iter().flat_map(|p| p.metrics.keys()).collect();
     names.sort_unstable();
     names.dedup();
-    let heads: String =
-        report.points.iter().map(|point| format!("<th>{}</th>", escaped(&point.label))).collect();
+    let head = |point: &PointReport| format!("<th>{}</th>", escaped(short(&point.label)));
+    let heads: String = report.points.iter().map(head).collect();
+    let corner = escaped(swept_path(report).unwrap_or("figure"));
     let row = |name: &&String| {
         let cells: String = report
             .points
@@ -176,7 +223,7 @@ fn metrics(report: &Report) -> String {
         format!("<tr><td>{}</td>{cells}</tr>", escaped(name))
     };
     let rows: String = names.iter().map(row).collect();
-    format!("<table><tr><th>figure</th>{heads}</tr>{rows}</table>")
+    format!("<div class=\"scroll\"><table><tr><th>{corner}</th>{heads}</tr>{rows}</table></div>")
 }
 
 fn findings(report: &Report) -> String {

@@ -3,11 +3,14 @@
 
 use super::readable;
 
-/// A line of a plot.
+/// A line of a plot. One without points is not drawn, and keeps its colour for other plots.
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
 }
+
+/// Powers of ten on one axis that leave no room for threes between them.
+const MANY_POWERS: f64 = 3.5;
 
 /// What a plot shows.
 pub(super) struct Plot {
@@ -28,6 +31,8 @@ const BOTTOM: f64 = 46.0;
 /// Colours that those with impaired colour vision tell apart (Okabe and Ito).
 const COLOURS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"];
+/// The most over the least shown on an axis of powers of ten.
+const MOST_SPREAD: f64 = 1e5;
 /// Points drawn of one line.
 const MAX_POINTS: usize = 400;
 
@@ -35,7 +40,11 @@ impl Plot {
     /// The figure; empty if there is nothing to draw.
     pub(super) fn to_svg(&self) -> String {
         let all = || self.lines.iter().flat_map(|line| &line.points).copied();
-        let x_of = |x: f64| if self.logarithmic { x.max(1e-9).log10() } else { x };
+        // Zeros have no place on an axis of powers of ten: they stand where it begins.
+        let most = all().map(|(x, _)| x).fold(0.0, f64::max);
+        let positive = all().map(|(x, _)| x).filter(|x| *x > 0.0).fold(most, f64::min);
+        let least = positive.max(most / MOST_SPREAD).max(f64::MIN_POSITIVE);
+        let x_of = |x: f64| if self.logarithmic { x.max(least).log10() } else { x };
         let bounds = |values: &mut dyn Iterator<Item = f64>| {
             values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)))
         };
@@ -57,11 +66,11 @@ impl Plot {
         );
         for tick in ticks(y_low, y_high) {
             svg += &grid_line(LEFT, down(tick), WIDTH - RIGHT, down(tick));
-            svg += &label(LEFT - 6.0, down(tick) + 4.0, "end", &readable(tick));
+            svg += &label(LEFT - 6.0, down(tick) + 4.0, "end", &round(tick));
         }
         for tick in self.x_ticks(x_low, x_high) {
             svg += &grid_line(across(tick), TOP, across(tick), HEIGHT - BOTTOM);
-            svg += &label(across(tick), HEIGHT - BOTTOM + 16.0, "middle", &readable(tick));
+            svg += &label(across(tick), HEIGHT - BOTTOM + 16.0, "middle", &round(tick));
         }
         let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
         svg += &label(middle, HEIGHT - 10.0, "middle", &self.x);
@@ -83,11 +92,13 @@ impl Plot {
         if !self.logarithmic {
             return ticks(low, high);
         }
-        let powers = (-9..12).flat_map(|power| [1.0, 3.0].map(|d| d * 10f64.powi(power)));
+        let digits: &[f64] = if high - low > MANY_POWERS { &[1.0] } else { &[1.0, 3.0] };
+        let powers = (-9..12).flat_map(|power| digits.iter().map(move |d| d * 10f64.powi(power)));
         let eps = 1e-6;
         powers.filter(|x| (low - eps..=high + eps).contains(&x.log10())).collect()
     }
 
+    /// The names of the lines that are drawn, if there are several.
     fn legend(&self) -> String {
         if self.lines.len() < 2 {
             return String::new();
@@ -95,7 +106,9 @@ impl Plot {
         let entry = |(line, colour): (&Line, &&str)| {
             format!("<li><b style=\"background:{colour}\"></b>{}</li>", escaped(&line.name))
         };
-        let entries: String = self.lines.iter().zip(COLOURS.iter().cycle()).map(entry).collect();
+        let lines = self.lines.iter().zip(COLOURS.iter().cycle());
+        let entries: String =
+            lines.filter(|(line, _)| !line.points.is_empty()).map(entry).collect();
         format!("<ul>{entries}</ul>")
     }
 }
@@ -106,6 +119,9 @@ fn polyline(
     across: impl Fn(f64) -> f64,
     down: impl Fn(f64) -> f64,
 ) -> String {
+    if points.is_empty() {
+        return String::new();
+    }
     let step = (points.len() / MAX_POINTS).max(1);
     let last = points.len().saturating_sub(1);
     let drawn = points.iter().enumerate().filter(|(i, _)| i.is_multiple_of(step) || *i == last);
@@ -116,6 +132,39 @@ fn polyline(
         path.join(" ")
     )
 }
+
+/// Figures side by side, one bar for each name, in the colours that lines of that place have.
+pub(super) fn bars(title: &str, values: &[(String, Option<f64>)]) -> String {
+    let most = values.iter().filter_map(|(_, value)| *value).fold(0.0, f64::max);
+    if most <= 0.0 {
+        return String::new();
+    }
+    let mut svg = String::new();
+    let mut down = 0.0;
+    for ((name, value), colour) in values.iter().zip(COLOURS.iter().cycle()) {
+        let middle = down + BAR / 2.0 + 4.0;
+        svg += &label(BAR_LEFT - 8.0, middle, "end", name);
+        let length = value.unwrap_or(0.0) / most * (WIDTH - BAR_LEFT - BAR_RIGHT);
+        svg += &format!(
+            "<rect x=\"{BAR_LEFT}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\" \
+             fill=\"{colour}\"/>",
+            down + 3.0,
+            BAR - 6.0
+        );
+        let value = value.map_or("–".to_owned(), readable);
+        svg += &label(BAR_LEFT + length + 6.0, middle, "start", &value);
+        down += BAR;
+    }
+    let title = escaped(title);
+    format!(
+        "<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {WIDTH} {down}\" \
+         role=\"img\" aria-label=\"{title}\">{svg}</svg></figure>"
+    )
+}
+
+const BAR: f64 = 26.0;
+const BAR_LEFT: f64 = 130.0;
+const BAR_RIGHT: f64 = 70.0;
 
 fn grid_line(x1: f64, y1: f64, x2: f64, y2: f64) -> String {
     format!("<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>")
@@ -134,6 +183,15 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
     let first = (low / step).ceil();
     let nth = |n: u32| (first + f64::from(n)) * step;
     (0..20).map(nth).take_while(|tick| *tick <= high + step * 1e-6).collect()
+}
+
+/// A round number, without zeros that say nothing.
+fn round(tick: f64) -> String {
+    if tick != 0.0 && !(1e-3..1e5).contains(&tick.abs()) {
+        return readable(tick);
+    }
+    let digits = format!("{tick:.4}");
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Text that may stand in HTML.

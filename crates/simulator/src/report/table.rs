@@ -66,11 +66,21 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Says that there is no such metric, and which there are of the same beginning.
+fn missing(report: &Report, metric: &str) -> String {
+    let of = metric.split('.').next().unwrap_or_default();
+    let mut known = names(report);
+    if known.iter().any(|name| name.split('.').next() == Some(of)) {
+        known.retain(|name| name.split('.').next() == Some(of));
+    }
+    format!("missing (there are {})", known.join(", "))
+}
+
 fn footer(report: &Report) -> String {
     let mut text = String::from("\n");
     for checked in &report.assertions {
         let verdict = if checked.holds { "holds" } else { "FAILS" };
-        let value = checked.value.map_or("missing".to_owned(), readable);
+        let value = checked.value.map_or_else(|| missing(report, &checked.metric), readable);
         let bounds = [
             checked.at_least.map(|bound| format!("at least {}", readable(bound))),
             checked.at_most.map(|bound| format!("at most {}", readable(bound))),

@@ -35,6 +35,22 @@ fn the_page_is_self_contained_and_escaped() {
 }
 
 #[test]
+fn kinds_are_compared_side_by_side_in_colours_of_their_own() {
+    let mut report = report();
+    for (point, kind) in report.points.iter_mut().zip(["chord", "walks", "mainline"]) {
+        point.label = format!("network = \"{kind}\"");
+        let found = Estimate::new(&[0.5]);
+        point.metrics.insert("after_kill.found".into(), found);
+    }
+    report.points[0].runs[0].distributions.clear();
+    let page = report.to_html();
+    assert!(page.contains("<figcaption>after_kill.found") && page.contains("<th>network</th>"));
+    // The second keeps its colour where the first has nothing to show.
+    let legend = "</svg><ul><li><b style=\"background:#d55e00\"></b>walks</li>";
+    assert!(page.contains(legend), "{page}");
+}
+
+#[test]
 fn the_table_shows_means_with_their_certainty() {
     let table = report().to_table();
     assert!(table.contains("1.500 ± 6.353"), "{table}");

@@ -399,6 +399,7 @@ impl<N: Network + 'static> Run<'_, N> {
         }
         self.put_moved(put);
         self.put_placement(put);
+        self.put_records(put);
         put("nodes.awake".into(), to_f64(awake));
         put("nodes.bytes".into(), to_f64(bytes) / to_f64(awake.max(1)));
         put("nodes.contacts".into(), to_f64(contacts) / to_f64(awake.max(1)));

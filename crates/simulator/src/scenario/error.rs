@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Assertion, BirthKind, ChurnModel, Happening, Kind, Point, Scenario, WorkKind};
+use super::{
+    Assertion, BirthKind, ChurnModel, Happening, Kind, Overrides, Point, Scenario, WorkKind,
+};
 use crate::ids::MAX_BUCKET;
+use crate::memory::lacking_gib;
 
 /// Why a scenario cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -45,34 +48,37 @@ pub enum ScenarioError {
         /// What is wrong, and the remedy.
         what: String,
     },
-    /// It would take more memory than allowed.
-    #[error(
-        "{nodes} nodes need about {needed_gib:.1} GiB, and memory_gib allows {allowed_gib:.1}: \
-         raise memory_gib, or lower nodes"
-    )]
-    Memory {
-        /// Nodes.
-        nodes: u32,
-        /// Estimated.
-        needed_gib: f64,
-        /// Allowed.
-        allowed_gib: f64,
-    },
 }
 
 impl ScenarioError {
     pub(super) fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
-        let message = error.message();
+        let mut message = error.message().to_owned();
+        for (kind, meant) in KINDS {
+            message = message.replace(&format!("expected {kind}"), &format!("expected {meant}"));
+        }
         let remedy = if message.contains("unknown field") {
             "; correct the spelling or remove it"
+        } else if message.contains("missing field") {
+            ": add it"
+        } else if message.contains("duplicate key") {
+            ": remove one of them"
         } else {
             ""
         };
         Self::Invalid { path: path.to_owned(), line, what: format!("{message}{remedy}") }
     }
 }
+
+/// Names of types, and what they mean to a person.
+const KINDS: [(&str, &str); 5] = [
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("u64", "a whole number, 0 or more"),
+    ("usize", "a whole number, 0 or more"),
+    ("f64", "a number"),
+];
 
 /// An error at the line where a field is set, or its table begins.
 pub(super) fn invalid(path: &Path, text: &str, spot: Spot, what: &str) -> ScenarioError {
@@ -83,6 +89,11 @@ pub(super) fn no_such_path(path: &Path, text: &str, sweep: usize, of: &str) -> S
     let what =
         format!("sweep of {of:?} leads nowhere: name a field, as \"nodes\" or \"node.paths\"");
     invalid(path, text, Spot { table: "sweep", index: sweep, field: "of" }, &what)
+}
+
+pub(super) fn no_values(path: &Path, text: &str, sweep: usize) -> ScenarioError {
+    let spot = Spot { table: "sweep", index: sweep, field: "values" };
+    invalid(path, text, spot, "a sweep over no values runs nothing: add some")
 }
 
 /// Where a value stands: in which table (none: at the top), the how many-th of that name, and in
@@ -142,17 +153,23 @@ pub(super) fn validate(
     text: &str,
     folder: &Path,
     point: &Point,
+    overrides: Overrides,
 ) -> Result<(), ScenarioError> {
     let scenario = &point.scenario;
     let found = top_mistake(scenario)
         .or_else(|| share_mistake(scenario))
         .or_else(|| number_mistake(scenario))
-        .or_else(|| matrix_mistake(scenario, folder))
+        .or_else(|| file_mistake(scenario, folder))
         .or_else(|| node_mistake(scenario))
         .or_else(|| work_mistake(scenario))
         .or_else(|| churn_mistake(scenario))
-        .or_else(|| combination_mistake(scenario));
+        .or_else(|| time_mistake(scenario))
+        .or_else(|| combination_mistake(scenario))
+        .or_else(|| memory_mistake(scenario));
     let Some((spot, what)) = found else { return Ok(()) };
+    if let Some(nodes) = overrides.nodes.filter(|_| spot.is_path("nodes")) {
+        return Err(invalid(path, text, spot, &format!("with --nodes {nodes}: {what}")));
+    }
     // It may be a sweep that has set it.
     match scenario.sweep.iter().position(|sweep| spot.is_path(&sweep.of)) {
         Some(index) => {
@@ -166,7 +183,7 @@ pub(super) fn validate(
 fn top_mistake(scenario: &Scenario) -> Option<Mistake> {
     let wrong = |field, what: &str| Some((Spot::top(field), what.to_owned()));
     if scenario.nodes < 2 {
-        let what = format!("{} nodes are no network: take 2 or more", scenario.nodes);
+        let what = format!("nodes = {} is no network: take 2 or more", scenario.nodes);
         return wrong("nodes", &what);
     }
     if scenario.duration.0.is_zero() {
@@ -241,15 +258,22 @@ fn number_mistake(scenario: &Scenario) -> Option<Mistake> {
     None
 }
 
-fn matrix_mistake(scenario: &Scenario, folder: &Path) -> Option<Mistake> {
-    let missing = scenario.latency.matrix.as_ref().map(|matrix| folder.join(matrix));
-    let missing = missing.filter(|path| !path.is_file())?;
-    let what = format!(
-        "{} does not exist: give a path relative to this file, or leave matrix out for the \
-         built-in model",
-        missing.display()
-    );
-    Some((Spot::of("latency", "matrix"), what))
+/// Files that are named and do not exist.
+fn file_mistake(scenario: &Scenario, folder: &Path) -> Option<Mistake> {
+    let matrix = scenario.latency.matrix.as_ref();
+    let trace = scenario.churn.as_ref().and_then(|churn| churn.trace.as_ref());
+    let files = [
+        (Spot::of("latency", "matrix"), matrix, ", or leave matrix out for the built-in model"),
+        (Spot::of("churn", "trace"), trace, ", or take another model"),
+    ];
+    files.into_iter().find_map(|(spot, file, otherwise)| {
+        let missing = folder.join(file?);
+        let what = format!(
+            "{} does not exist: give a path relative to this file{otherwise}",
+            missing.display()
+        );
+        (!missing.is_file()).then_some((spot, what))
+    })
 }
 
 fn node_mistake(scenario: &Scenario) -> Option<Mistake> {
@@ -280,6 +304,10 @@ fn work_mistake(scenario: &Scenario) -> Option<Mistake> {
         }
         if work.value_bytes > 900 && matches!(work.kind, WorkKind::Put | WorkKind::Get) {
             return wrong("value_bytes", "values may have 900 bytes at most".into());
+        }
+        let is_of_records = matches!(work.kind, WorkKind::Swap | WorkKind::Read);
+        if is_of_records && scenario.network != Kind::Poly {
+            return wrong("kind", "records are poly's: take network = \"poly\"".into());
         }
         if work.per_owner == 0 {
             return wrong("per_owner", "an owner stores nothing: take 1 or more".into());
@@ -325,6 +353,31 @@ fn churn_mistake(scenario: &Scenario) -> Option<Mistake> {
     None
 }
 
+/// What begins after the end.
+fn time_mistake(scenario: &Scenario) -> Option<Mistake> {
+    let end = scenario.duration;
+    for (index, work) in scenario.workload.iter().enumerate() {
+        if work.from >= work.until.unwrap_or(end).min(end) {
+            let spot = Spot { table: "workload", index, field: "from" };
+            let what = "the workload is over before it begins: take from before until and duration";
+            return Some((spot, what.to_owned()));
+        }
+    }
+    let index = scenario.happening.iter().position(|happening| happening.at >= end)?;
+    let spot = Spot { table: "happening", index, field: "at" };
+    Some((spot, "this happens after the end: lower at, or raise duration".to_owned()))
+}
+
+fn memory_mistake(scenario: &Scenario) -> Option<Mistake> {
+    let needed = lacking_gib(scenario)?;
+    let what = format!(
+        "{} nodes need about {needed:.1} GiB, and memory_gib allows {:.1}: raise memory_gib, or \
+         lower nodes",
+        scenario.nodes, scenario.memory_gib
+    );
+    Some((Spot::top("nodes"), what))
+}
+
 /// Parts that do not go together.
 fn combination_mistake(scenario: &Scenario) -> Option<Mistake> {
     let splits = |h: &Happening| h.split > 0.0 && h.heals_at.is_none_or(|heals| heals <= h.at);
@@ -345,6 +398,16 @@ fn combination_mistake(scenario: &Scenario) -> Option<Mistake> {
     if let Some(index) = scenario.assert.iter().position(bounds_nothing) {
         let spot = Spot { table: "assert", index, field: "metric" };
         return Some((spot, "an assertion needs at_least or at_most: add one".into()));
+    }
+    let is_asked = |kind: WorkKind| scenario.workload.iter().any(|work| work.kind == kind);
+    for (index, assertion) in scenario.assert.iter().enumerate() {
+        let of = assertion.metric.split('.').next();
+        let kind = WorkKind::ALL.into_iter().find(|kind| Some(kind.name()) == of);
+        if let Some(kind) = kind.filter(|kind| !is_asked(*kind)) {
+            let kind = kind.name();
+            let what = format!("nothing measures it: add a workload of kind = {kind:?}");
+            return Some((Spot { table: "assert", index, field: "metric" }, what));
+        }
     }
     None
 }

@@ -1,8 +1,9 @@
 //! Spans of time as people write them: `90s`, `15m`, `24h`, `30d`, `250ms`, `0`.
 
+use core::fmt::Formatter;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A span of time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -38,11 +39,22 @@ impl Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!(
-                "{text:?} is no span of time: write 250ms, 90s, 15m, 24h or 30d"
-            ))
+        deserializer.deserialize_str(Spans)
+    }
+}
+
+struct Spans;
+
+impl Visitor<'_> for Spans {
+    type Value = Span;
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("a span of time: write \"250ms\", \"90s\", \"15m\", \"24h\" or \"30d\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+        Span::parse(text).ok_or_else(|| {
+            E::custom(format!("{text:?} is no span of time: write 250ms, 90s, 15m, 24h or 30d"))
         })
     }
 }

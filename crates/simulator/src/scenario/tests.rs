@@ -41,6 +41,39 @@ fn mistakes_name_line_and_remedy() {
     check("[node]\npaths = 0\n", 5, "asks nobody");
     check("[trouble]\nnat = 0.6\nrestricted = 0.5\n", 5, "nobody could be reached");
     check("[trouble]\nburst_share = 0.1\n", 5, "add burst_length");
+    check("seed = 1\nseed = 2\n", 5, "remove one");
+    check("seeds = -1\n", 4, "expected a whole number from 0 to 4294967295");
+    check("[population]\nsilence = 5\n", 5, "expected a span of time: write \"250ms\"");
+    check("[churn]\nmodel = \"trace\"\ntrace = \"missing.csv\"\n", 6, "take another model");
+    check("[[sweep]]\nof = \"seed\"\nvalues = []\n", 6, "add some");
+    check("[[workload]]\nkind = \"find\"\nrate = 1\nfrom = \"2m\"\n", 7, "over before it begins");
+    check("[[happening]]\nat = \"1h\"\nkill = 0.5\n", 5, "raise duration");
+    check("[[assert]]\nmetric = \"get.hops\"\nat_most = 5\n", 5, "kind = \"get\"");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let error = parse("nodes = 50\nduration = \"1m\"\n").unwrap_err().to_string();
+    assert_eq!(error, "s.toml:1: missing field `name`: add it");
+}
+
+#[test]
+fn what_must_be_awake_and_finds_no_room_is_refused() {
+    let joined = |gib: f64| format!("{SMALL}memory_gib = {gib}\n[population]\nbirth = \"join\"\n");
+    assert!(parse(&joined(1.0)).is_ok());
+    let error = parse(&joined(0.0001)).unwrap_err().to_string();
+    assert!(error.starts_with("s.toml:2: 50 nodes need about"), "{error}");
+    assert!(error.ends_with("raise memory_gib, or lower nodes"), "{error}");
+    let sweep = "[[sweep]]\nof = \"nodes\"\nvalues = [100, 1_000_000_000]\n";
+    let error = parse(&format!("{SMALL}{sweep}")).unwrap_err().to_string();
+    assert!(error.starts_with("s.toml:6: with nodes = 1000000000: 1000000000 nodes"), "{error}");
+    for (nodes, expected) in [(1_000_000_000, "1000000000 nodes need"), (1, "nodes = 1 is no")] {
+        let overrides = Overrides { nodes: Some(nodes), ..Overrides::default() };
+        let read = ScenarioFile::parse(Path::new("s.toml"), SMALL, Path::new(""), overrides);
+        let error = read.unwrap_err().to_string();
+        let expected = format!("s.toml:2: with --nodes {nodes}: {expected}");
+        assert!(error.starts_with(&expected), "{error}");
+    }
 }
 
 #[test]

@@ -23,11 +23,3 @@ fn of_nodes_behind_a_nat_some_are_clients_and_none_is_in_a_table() {
     }
     assert!((60..120).contains(&clients) && (35..90).contains(&restricted));
 }
-
-#[test]
-fn what_must_be_awake_and_finds_no_room_is_refused() {
-    let fits = scenario("memory_gib = 1.0\n");
-    assert!(awake(&fits).is_ok());
-    let joined = "memory_gib = 0.001\n[population]\nbirth = \"join\"\n";
-    assert!(matches!(awake(&scenario(joined)), Err(ScenarioError::Memory { nodes: 300, .. })));
-}
