@@ -11,7 +11,9 @@ const LIMIT: Duration = Duration::from_hours(2);
 const USAGE: &str = "usage: cargo xtask bench mainline [--rounds N] [--seconds S] [--json]
        cargo xtask bench store [--values N] [--bytes N] [--only polykad|fjall|redb]
        cargo xtask bench store --kills N [--seed N]
-       cargo xtask bench poly [--only polykad,OpenDHT,HyperDHT] [--nodes N] [--json]";
+       cargo xtask bench store --rounds N [--values N] [--bytes N] [--cold]
+       cargo xtask bench poly [--only polykad,OpenDHT,HyperDHT,libp2p-kad]
+                         [--nodes N] [--json]";
 
 /// `cargo xtask bench WHAT [OPTION...]`; the options are the bench program's.
 pub(crate) fn run(arguments: &[&str]) -> Result<bool, String> {
@@ -37,9 +39,13 @@ fn mainline(options: &[&str]) -> Result<bool, String> {
     ends_well(run, options)
 }
 
-/// The disk store: measured, or killed again and again.
+/// The disk store: measured, or killed again and again; or a node over it.
 fn store(options: &[&str]) -> Result<bool, String> {
-    let command = if options.contains(&"--kills") { "store-kill" } else { "store" };
+    let command = match options {
+        _ if options.contains(&"--kills") => "store-kill",
+        _ if options.contains(&"--rounds") => "store-restart",
+        _ => "store",
+    };
     let folder = target_dir().join("bench-store");
     // What an earlier run left is nothing to begin with.
     let _ = fs::remove_dir_all(&folder);
@@ -61,7 +67,20 @@ fn poly(options: &[&str]) -> Result<bool, String> {
         Ok(modules) => run = run.args(["--node", "node", "--modules"]).arg(modules),
         Err(reason) => eprintln!("without HyperDHT: {reason}"),
     }
+    // It takes minutes to build.
+    if is_wanted("libp2p-kad", options) {
+        match build::apart("interop/bench/libp2p", "polykad-interop-libp2p") {
+            Ok(libp2p) => run = run.arg("--libp2p").arg(libp2p),
+            Err(reason) => eprintln!("without libp2p-kad: {reason}"),
+        }
+    }
     ends_well(run, options)
+}
+
+/// Whether `--only`, if given, names it.
+fn is_wanted(name: &str, options: &[&str]) -> bool {
+    let only = options.iter().skip_while(|option| **option != "--only").nth(1);
+    only.is_none_or(|only| only.split(',').any(|word| word == name))
 }
 
 fn has_namespaces() -> Result<(), String> {
