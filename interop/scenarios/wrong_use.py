@@ -22,6 +22,7 @@ DEADLINE_SECONDS = 60
 def run(context):
     arguments(context)
     busy_port(context)
+    started_together(context)
     data_folder(context)
     full_disk(context)
     damaged_store(context)
@@ -88,6 +89,21 @@ def busy_port(context):
     result = serve(context, "--data", context.folder("busy"))
     refused(context, "busy port", result, 2, "6881", "in use")
     holder.close()
+
+
+def started_together(context):
+    """One of those that start at the same moment has the dashboard; the others serve without."""
+    silent = []
+    for turn in range(20):
+        nodes = {f"together-{turn}-{number}": f"10.77.10.{number}:6881" for number in range(1, 7)}
+        command = [context.polykad, "serve", "--network", "mainline", "--no-default-bootstrap"]
+        started = [context.spawn(name, [*command, "--listen", at]) for name, at in nodes.items()]
+        context.wait_until(lambda: all("ready;" in context.log(name) for name in nodes), 10)
+        silent += [log for log in map(context.log, nodes) if "ready;" not in log]
+        for process in started:
+            process.kill()
+            process.wait()
+    context.check("120 daemons, six at the same moment, all serve", not silent, silent)
 
 
 def data_folder(context):

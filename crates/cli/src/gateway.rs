@@ -57,6 +57,21 @@ pub(crate) fn layer(options: &HttpOptions) -> Option<HttpLayer> {
     (layer != HttpLayer::default()).then_some(layer)
 }
 
+fn settings(http: &HttpLayer) -> Result<Settings, Failure> {
+    let token = match &http.token_file {
+        Some(file) => Some(read_token(file)?),
+        None => std::env::var("POLYKAD_HTTP_TOKEN").ok().filter(|token| !token.is_empty()),
+    };
+    Ok(Settings {
+        token,
+        insecure: http.insecure == Some(true),
+        hosts: http.hosts.clone().unwrap_or_default(),
+        origins: http.origins.clone().unwrap_or_default(),
+        read_only: http.read_only == Some(true),
+        limits: limits(http.limits),
+    })
+}
+
 impl Serving {
     /// Starts serving where the settings say, else at the usual address, if that is free.
     pub(crate) async fn start_daemon(
@@ -64,21 +79,22 @@ impl Serving {
         client: Arc<dyn Client>,
         folder: Option<PathBuf>,
     ) -> Result<Option<Self>, Failure> {
-        let mut http = http.unwrap_or_default();
+        let http = http.unwrap_or_default();
         if http.off == Some(true) {
             return Ok(None);
         }
-        if http.listen.is_none() {
-            let usual = SocketAddr::from(DEFAULT_ADDRESS);
-            if std::net::TcpListener::bind(usual).is_err() {
+        let usual = SocketAddr::from(DEFAULT_ADDRESS);
+        let settings = settings(&http)?;
+        let token = settings.token.clone();
+        match Gateway::bind(client, http.listen.unwrap_or(usual), settings).await {
+            Err(BindError::Busy { address }) if http.listen.is_none() => {
                 complain(&format!(
-                    "no dashboard, because {usual} is in use: --http IP:PORT takes another address"
+                    "no dashboard, because {address} is in use: --http IP:PORT takes another address"
                 ));
-                return Ok(None);
+                Ok(None)
             }
-            http.listen = Some(usual);
+            bound => Ok(Some(Self::serve(bound?, token, folder))),
         }
-        Self::start(&http, client, folder).await
     }
 
     /// Starts serving; `None`: the settings name no address.
@@ -88,19 +104,13 @@ impl Serving {
         folder: Option<PathBuf>,
     ) -> Result<Option<Self>, Failure> {
         let Some(listen) = http.listen else { return Ok(None) };
-        let token = match &http.token_file {
-            Some(file) => Some(read_token(file)?),
-            None => std::env::var("POLYKAD_HTTP_TOKEN").ok().filter(|token| !token.is_empty()),
-        };
-        let settings = Settings {
-            token: token.clone(),
-            insecure: http.insecure == Some(true),
-            hosts: http.hosts.clone().unwrap_or_default(),
-            origins: http.origins.clone().unwrap_or_default(),
-            read_only: http.read_only == Some(true),
-            limits: limits(http.limits),
-        };
+        let settings = settings(http)?;
+        let token = settings.token.clone();
         let gateway = Gateway::bind(client, listen, settings).await?;
+        Ok(Some(Self::serve(gateway, token, folder)))
+    }
+
+    fn serve(gateway: Gateway, token: Option<String>, folder: Option<PathBuf>) -> Self {
         let (address, controls) = (gateway.address(), gateway.controls());
         let has_token = token.is_some();
         let file = folder.map(|folder| folder.join(FILE));
@@ -116,7 +126,7 @@ impl Serving {
             // An error means that the daemon ends without saying so: all the same.
             let _ = stopped.await;
         }));
-        Ok(Some(Self { address, has_token, controls, file, stop, task }))
+        Self { address, has_token, controls, file, stop, task }
     }
 
     /// From now on these bounds hold.
