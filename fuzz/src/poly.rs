@@ -250,7 +250,7 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
     let number = script.number();
     let small = u32::try_from(number & 0xffff).unwrap_or(0);
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    let ask = match script.byte() % 13 {
+    let ask = match script.byte() % 14 {
         0 => Ask::Ping,
         1 => Ask::Find { target, count },
         2 => Ask::Get { target, kind, count, room: small, offset: 0 },
@@ -275,6 +275,7 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
             Ask::Call { contacts: named(script, &mut v4, &mut v6), padding: &poly::wire::PADDING }
         }
         11 => Ask::Hail,
+        12 => Ask::Offer { listed: bytes.get(..bytes.len() / 16 * 16).unwrap_or_default() },
         _ => Ask::Give { values: Values::new(&values) },
     };
     let sender = Sender { client: count == 7, v4: true, v6: true };
@@ -328,6 +329,7 @@ fn answer(script: &mut Script<'_>, transaction: u32) -> Vec<u8> {
         value,
         values: Values::new(&values),
         version: has(3).then(|| record.borrow().version()),
+        marks: if has(2) { &listed } else { &[] },
         size: has(4).then_some(50_000),
         total: has(2).then_some(9),
         lease_s: has(5).then_some(600),

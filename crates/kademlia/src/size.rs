@@ -54,6 +54,11 @@ pub struct Size {
 /// network that halves or doubles is followed within 64 lookups.
 const MEMORY: f64 = 64.0;
 
+/// When the median of the recent lookups is off the average by more than so many of the deviations
+/// that an average of them had, the network has changed: what was before is forgotten. Of chance
+/// the median is so far off once in 16,000 lookups.
+const JUMP: f64 = 5.0;
+
 /// A lookup that strays from the median of the recent ones by more than this many deviations is
 /// taken to stray by so many.
 const OUTLIER: f64 = 3.0;
@@ -61,7 +66,8 @@ const OUTLIER: f64 = 3.0;
 /// Lookups remembered: their median is what outliers are measured by, right from the start. And a
 /// target seen among them is passed over: what is looked up again (a watched torrent, our own id)
 /// tells nothing new, and would weigh as much as all others together.
-const RECENT: usize = 8;
+const RECENT: usize = RECENT_COUNT as usize;
+const RECENT_COUNT: u32 = 8;
 
 impl SizeEstimate {
     /// Knows nothing yet.
@@ -112,8 +118,11 @@ impl SizeEstimate {
         self.lookups = self.lookups.saturating_add(1);
         let (median, known) = self.median();
         if self.lookups as usize > RECENT {
-            self.add(sample.cut(median), self.lookups);
-            return;
+            if !self.has_jumped(median) {
+                self.add(sample.cut(median), self.lookups);
+                return;
+            }
+            self.lookups = RECENT_COUNT;
         }
         // At the start each further lookup can change who counts as an outlier. How much lookups
         // stray is not known yet either; theory counts as if it were one of them.
@@ -122,6 +131,14 @@ impl SizeEstimate {
         for (sample, count) in recent.iter().take(known).zip(1..) {
             self.add(sample.cut(median), count);
         }
+    }
+
+    /// Whether the recent samples are of another network than those before.
+    fn has_jumped(&self, median: f64) -> bool {
+        let expected: f64 =
+            self.recent.iter().map(|sample| f64::from(sample.expected_variance)).sum();
+        let deviation = expected.sqrt() / f64::from(RECENT_COUNT);
+        (median - self.mean_ln).abs() > JUMP * deviation
     }
 
     /// Moves the averages towards the `count`-th sample.

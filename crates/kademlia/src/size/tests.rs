@@ -112,6 +112,16 @@ fn follows_a_network_that_grows_and_shrinks() {
 
 /// One lookup in ten ends far off, one in ten at a key crowded by Sybils.
 #[test]
+fn notices_at_once_that_a_network_has_grown_tenfold() {
+    for seed in 0..20 {
+        let mut estimate = SizeEstimate::new();
+        Network::new(24, seed).observe(&mut estimate, 8, 100);
+        Network::new(240, seed + 100).observe(&mut estimate, 8, 8);
+        assert!(error(&estimate, 240).abs() < 0.5, "{seed}: {estimate:?}");
+    }
+}
+
+#[test]
 fn failures_and_crowded_keys_do_not_rule_it() {
     let mut network = Network::new(10_000, 13);
     let mut estimate = SizeEstimate::new();

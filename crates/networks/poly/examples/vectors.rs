@@ -147,6 +147,7 @@ fn asks<'a>(record: &'a Record, entry: &'a Entry) -> Vec<(&'static str, Ask<'a>)
         ("probe", Ask::Probe { padding: &PADDING }),
         ("call", Ask::Call { contacts: Contacts { v4: &V4, v6: &[] }, padding: &PADDING }),
         ("hail", Ask::Hail),
+        ("offer", Ask::Offer { listed: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] }),
     ]
 }
 
@@ -162,6 +163,7 @@ fn answers<'a>(record: &'a Record, values: &'a [u8]) -> Vec<(&'static str, Answe
         ("answer-hot-blob", Answer { value: Some(blob().into()), keep_s: Some(600), ..plain() }),
         ("answer-too-long", Answer { version: Some(long), size: Some(50_000), ..plain() }),
         ("answer-entries", Answer { values: Values::new(values), total: Some(40), ..plain() }),
+        ("answer-lacking", Answer { marks: &[1, 2, 3, 4, 5, 6, 7, 8], ..plain() }),
         ("answer-stored", Answer { stored: Some(1), ..plain() }),
         ("answer-watch", Answer { lease_s: Some(600), ..plain() }),
         ("answer-probe", Answer { calls: Some(2), ..plain() }),

@@ -18,6 +18,7 @@ mod heard;
 mod heat;
 mod known;
 mod operation;
+mod parting;
 mod put;
 mod reach;
 mod repair;
@@ -45,6 +46,7 @@ use crate::wire::{Ask, MAX_MESSAGE_BYTES, Malformed, Message, RefusalReply, Requ
 use heat::Heat;
 use known::Known;
 use operation::{Operation, Work};
+use parting::Parting;
 use reach::Reach;
 pub use reach::Reachability;
 use repair::Repair;
@@ -222,6 +224,7 @@ pub struct Node<S = MemoryStore> {
     heat: Heat,
     promises: Promises,
     repair: Repair,
+    parting: Parting,
     reach: Reach,
     limiter: RateLimiter,
     outbox: Outbox<Peer>,
@@ -268,6 +271,8 @@ enum Job {
     Probe,
     /// Is a contact back that was lost?
     Lost,
+    /// To learn what of a batch that is no longer ours another holder lacks: the batch.
+    Offer(u32),
     /// To hand over what is no longer ours: the slot.
     HandOver(crate::value::Slot),
     /// Whatever comes of it: replicas mended, copies cached, leases given up.
@@ -307,6 +312,7 @@ impl<S: Store> Node<S> {
             heat: Heat::default(),
             promises: Promises::default(),
             repair: Repair::default(),
+            parting: Parting::default(),
             reach: Reach::new(settings.test_reach && !settings.client),
             limiter,
             clock: i64::try_from(settings.clock).unwrap_or(i64::MAX),
@@ -426,6 +432,7 @@ impl<S: Store> Node<S> {
             | Job::Repair
             | Job::Probe
             | Job::Lost
+            | Job::Offer(_)
             | Job::HandOver(_)
             | Job::Nothing => true,
         };
@@ -643,6 +650,7 @@ impl<S: Store> Protocol for Node<S> {
         }
         self.operations_due(now);
         self.run_repair(now);
+        self.run_parting(now);
         self.run_reach(now);
         self.drain(now);
     }
@@ -658,7 +666,8 @@ impl<S: Store> Protocol for Node<S> {
     fn next_timeout(&self) -> Option<Moment> {
         let operations = self.due.first().map(|(due, _)| *due);
         let sweep = self.next_sweep();
-        let upkeep = [self.repair.next_timeout(), self.reach.next_timeout()];
+        let upkeep =
+            [self.repair.next_timeout(), self.parting.next_timeout(), self.reach.next_timeout()];
         let all = [self.overlay.next_timeout(), operations, sweep].into_iter().chain(upkeep);
         all.flatten().min().filter(|due| due.as_micros() != u64::MAX)
     }

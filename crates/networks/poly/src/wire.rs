@@ -35,6 +35,8 @@ pub const MAX_FETCHED: usize = 64;
 pub const PARTS: usize = 64;
 /// Values listed one by one where two nodes differ.
 pub const MAX_LISTED: usize = 40;
+/// Values that are offered by one request, at most.
+pub const MAX_OFFERED: usize = 64;
 
 /// What goes with a request that makes others send something elsewhere, so that they never send
 /// more than they were sent: a first datagram is as long.
@@ -95,6 +97,7 @@ mod kind {
     pub(super) const PROBE: u8 = 10;
     pub(super) const CALL: u8 = 11;
     pub(super) const HAIL: u8 = 12;
+    pub(super) const OFFER: u8 = 13;
     pub(super) const ANSWER: u8 = 32;
     pub(super) const REFUSAL: u8 = 33;
 }
@@ -212,11 +215,16 @@ pub enum Ask<'a> {
     },
     /// You wanted to be called.
     Hail,
+    /// Which of these do you lack?
+    Offer {
+        /// Mark and fingerprint of each value, 8 bytes each, at most [`MAX_OFFERED`] times.
+        listed: &'a [u8],
+    },
 }
 
 impl Ask<'_> {
     /// One more than the highest [`Ask::number`].
-    pub const NUMBERS: usize = kind::HAIL as usize + 1;
+    pub const NUMBERS: usize = kind::OFFER as usize + 1;
 
     /// Its number on the wire, from 1; what counters count by.
     pub fn number(&self) -> usize {
@@ -283,6 +291,8 @@ pub struct Answer<'a> {
     pub lease_s: Option<u32>,
     /// What of a range differs.
     pub difference: Option<Difference<'a>>,
+    /// The marks of those offered that it lacks, 8 bytes each.
+    pub marks: &'a [u8],
     /// How many of the values given were stored.
     pub stored: Option<u32>,
     /// Minutes since the node started, as it says.
@@ -524,10 +534,7 @@ impl<'a> Fields<'a> {
             kind::PUSH => Ask::Push { value: self.value()?.ok_or(Malformed::Missing(key::VALUE))? },
             kind::COMPARE => Ask::Compare(self.range()?),
             kind::FETCH => Ask::Fetch {
-                marks: self
-                    .marks
-                    .filter(|marks| marks.len() <= 8 * MAX_FETCHED && marks.len() % 8 == 0)
-                    .ok_or(Malformed::Field(key::MARKS))?,
+                marks: self.marks()?.ok_or(Malformed::Missing(key::MARKS))?,
                 room: narrow_or(self.room, 0),
             },
             kind::GIVE => Ask::Give {
@@ -536,6 +543,12 @@ impl<'a> Fields<'a> {
             kind::PROBE => Ask::Probe { padding: self.padding()? },
             kind::CALL => Ask::Call { contacts: self.contacts()?, padding: self.padding()? },
             kind::HAIL => Ask::Hail,
+            kind::OFFER => Ask::Offer {
+                listed: self
+                    .listed
+                    .filter(|listed| listed.len() <= 16 * MAX_OFFERED && listed.len() % 16 == 0)
+                    .ok_or(Malformed::Field(key::LISTED))?,
+            },
             _ => return Err(Malformed::UnknownRequest { transaction }),
         })
     }
@@ -545,6 +558,16 @@ impl<'a> Fields<'a> {
             v4: packed(self.contacts_v4, PACKED_V4_BYTES, key::CONTACTS_V4)?,
             v6: packed(self.contacts_v6, PACKED_V6_BYTES, key::CONTACTS_V6)?,
         })
+    }
+
+    fn marks(&self) -> Result<Option<&'a [u8]>, Malformed> {
+        let is_sound =
+            |marks: &[u8]| marks.len() <= 8 * MAX_FETCHED && marks.len().is_multiple_of(8);
+        if self.marks.is_none_or(is_sound) {
+            Ok(self.marks)
+        } else {
+            Err(Malformed::Field(key::MARKS))
+        }
     }
 
     fn padding(&self) -> Result<&'a [u8], Malformed> {
@@ -580,6 +603,7 @@ impl<'a> Fields<'a> {
             total: narrow_opt(self.total, key::TOTAL)?,
             lease_s: narrow_opt(self.lease, key::LEASE)?,
             difference,
+            marks: self.marks()?.unwrap_or_default(),
             stored: narrow_opt(self.stored, key::STORED)?,
             uptime_min: narrow_opt(self.uptime, key::UPTIME)?,
             calls: narrow_opt(self.calls, key::CALLS)?,

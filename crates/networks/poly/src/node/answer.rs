@@ -104,6 +104,7 @@ impl<S: Store> Node<S> {
             }
             Ask::Compare(range) => self.compare(now, from, transaction, *range),
             Ask::Fetch { marks, room } => self.tell_marked(now, from, transaction, marks, *room),
+            Ask::Offer { listed } => self.tell_lacking(now, from, transaction, listed),
             Ask::Give { values } => {
                 let stored = Some(self.take_in(now, values));
                 let answer = Answer { transaction, stored, ..Answer::default() };
@@ -301,6 +302,19 @@ impl<S: Store> Node<S> {
         scratch.values.shrink_to(super::KEPT_BYTES);
     }
 
+    /// Says which of the values offered are not held here for good, or in another version.
+    fn tell_lacking(&mut self, now: Moment, from: Peer, transaction: u32, listed: &[u8]) {
+        let unix = self.unix(now);
+        let keeps = |(mark, fingerprint): &(u64, u64)| {
+            let kept = self.shelf.kept_in(unix, *mark, *fingerprint);
+            kept.is_some_and(|slot| self.is_ours(&slot.key))
+        };
+        let lacking = pairs(listed).filter(|offered| !keeps(offered));
+        let marks: Vec<u8> = lacking.flat_map(|(mark, _)| mark.to_be_bytes()).collect();
+        let answer = Answer { transaction, marks: &marks, ..Answer::default() };
+        self.send(from, &Message::Answer(answer));
+    }
+
     fn put(
         &mut self,
         now: Moment,
@@ -437,11 +451,19 @@ fn is_for_clients(ask: &Ask<'_>) -> bool {
 /// What a request costs its host, by the work it makes.
 fn cost(ask: &Ask<'_>) -> u32 {
     match ask {
-        Ask::Compare(_) => 10,
+        Ask::Compare(_) | Ask::Offer { .. } => 10,
         Ask::Fetch { .. } | Ask::Give { .. } => 5,
         Ask::Probe { .. } | Ask::Call { .. } => 20,
         _ => 1,
     }
+}
+
+/// The marks and fingerprints that a message lists.
+pub(super) fn pairs(listed: &[u8]) -> impl Iterator<Item = (u64, u64)> {
+    let (words, _) = listed.as_chunks::<8>();
+    let (pairs, _) = words.as_chunks::<2>();
+    let word = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+    pairs.iter().map(move |[mark, fingerprint]| (word(mark), word(fingerprint)))
 }
 
 pub(super) fn refusal(error: ValueError, unix: u64) -> Refusal {
@@ -454,6 +476,6 @@ pub(super) fn refusal(error: ValueError, unix: u64) -> Refusal {
     }
 }
 
-fn leading(key: &Key) -> u64 {
+pub(super) fn leading(key: &Key) -> u64 {
     u64::from_be_bytes(key.id())
 }

@@ -82,6 +82,7 @@ impl<S: Store> Node<S> {
                 self.forget(&operation);
             }
             Job::Repair => self.repair_heard(now, &contact, answer),
+            Job::Offer(batch) => self.offer_heard(now, &contact, batch, answer.marks),
             Job::HandOver(slot) => self.handed_over(&slot, answer.stored.is_some()),
             Job::Lost => self.lost_is_back(now, &contact),
             Job::Probe => self.help_promised(&contact, answer.calls.unwrap_or(0)),
@@ -203,7 +204,7 @@ impl<S: Store> Node<S> {
                 // Who has a newer version has no need of ours.
                 self.handed_over(&slot, matches!(reply.refusal, Refusal::Older(_)));
             }
-            Job::Lost | Job::Probe | Job::Nothing => {}
+            Job::Offer(_) | Job::Lost | Job::Probe | Job::Nothing => {}
         }
     }
 
@@ -243,8 +244,7 @@ impl<S: Store> Node<S> {
             }
             Job::Push { slot, tries } => self.push_unanswered(now, errand, *slot, *tries),
             Job::Repair => self.repair_failed(now),
-            Job::HandOver(slot) => self.handed_over(slot, false),
-            Job::Lost | Job::Probe | Job::Nothing => {}
+            Job::HandOver(_) | Job::Offer(_) | Job::Lost | Job::Probe | Job::Nothing => {}
         }
     }
 }

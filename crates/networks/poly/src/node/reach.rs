@@ -291,7 +291,10 @@ impl<S: Store> Node<S> {
         }
         match (was_client, verdict) {
             (true, Reachability::Reachable) => self.find_neighbours(now),
-            (false, Reachability::Unreachable) => self.repair.leave(now),
+            (false, Reachability::Unreachable) => {
+                self.repair.leave();
+                self.parting.leave(now);
+            }
             _ => {}
         }
     }

@@ -4,8 +4,8 @@
 //! fingerprints of what they should both have. Equal sums end it after two short messages; else
 //! they split the range until the difference is small enough to list, and exchange exactly that. A
 //! newcomer compares with several holders at once after it has joined: that hands over to it what
-//! is its, and nothing else moves. Who finds himself with values far outside of his region hands
-//! them to their holders and forgets them.
+//! is its, and nothing else moves. What to do with values outside of the own region is in
+//! `parting.rs`.
 //!
 //! Comparing with random partners makes everybody's changes reach all of a region of 20 in some
 //! four periods whatever happens between two of them (Demers 1987), and puts reach all anyway.
@@ -17,14 +17,13 @@ use kademlia::lookup::LookupSettings;
 use kademlia::{Contact, Key, Moment};
 use rand_core::Rng;
 
-use super::answer::MAX_BULK;
+use super::answer::{MAX_BULK, pairs};
 use super::{Job, Node};
 use crate::contact::Endpoint;
-use crate::region::{Radius, TOLERANCE};
+use crate::region::Radius;
 use crate::store::{Both, MAX_DEPTH, Store, part_of};
-use crate::value::{Kind, Slot};
 use crate::wire::{
-    Answer, Ask, Difference, MAX_CONTACTS, MAX_FETCHED, MAX_LISTED, PARTS, Purpose, Range, Values,
+    Answer, Ask, Difference, MAX_CONTACTS, MAX_FETCHED, MAX_LISTED, PARTS, Range, Values,
     write_value,
 };
 
@@ -43,12 +42,6 @@ pub(super) struct Repair {
     session: Option<Session>,
     /// A holder that had been lost, to compare with next.
     found: Option<Contact<Endpoint>>,
-    /// When the round over values outside of the region goes on; `None` between rounds.
-    hand_over_at: Option<Moment>,
-    /// The mark after which it does.
-    after: Option<u64>,
-    /// What is being handed over, and how many holders have it.
-    handing: Option<(Slot, u32)>,
 }
 
 /// One comparison.
@@ -83,6 +76,8 @@ const SCOUTED: u32 = 2;
 /// network's size settles, but one in so many.
 const LOOKS: u32 = 6;
 const LOOKS_REST: u32 = 6;
+/// The same in a round in which the size is doubted.
+const LOOKS_IN_DOUBT: u32 = 3;
 /// Lost contacts that are asked in each period whether they are back.
 const LOST_ASKED: usize = 3;
 /// A comparison that takes longer is given up.
@@ -91,12 +86,6 @@ const SESSION_MAX: Duration = Duration::from_mins(5);
 const MAX_STEPS: usize = 4 * PARTS;
 /// Bytes of values that are given at once.
 const GIVEN_BYTES: usize = 48 << 10;
-/// How often one that is no holder any more hands over something of what it holds, and for how many
-/// bytes it rests once more as long.
-const LEAVE_EVERY: Duration = Duration::from_secs(1);
-const LEAVE_BYTES: usize = 4 << 10;
-/// Holders that must have what is no longer ours before it is forgotten.
-const HANDED_TO: u32 = 3;
 
 impl Repair {
     /// The node is part of the network now.
@@ -124,24 +113,19 @@ impl Repair {
         self.eager = 0;
     }
 
-    /// The node is no holder any more: it hands over what it has, soon.
-    pub(super) fn leave(&mut self, now: Moment) {
+    /// The node is no holder any more.
+    pub(super) fn leave(&mut self) {
         self.session = None;
-        self.hand_over_at = Some(now + LEAVE_EVERY);
     }
 
     pub(super) fn next_timeout(&self) -> Option<Moment> {
-        let compares = self.session.as_ref().map(|session| session.until).or(self.at);
-        [compares, self.hand_over_at].into_iter().flatten().min()
+        self.session.as_ref().map(|session| session.until).or(self.at)
     }
 }
 
 impl<S: Store> Node<S> {
-    /// Begins a comparison when it is due, and hands over what is not ours.
+    /// Begins a comparison when it is due.
     pub(super) fn run_repair(&mut self, now: Moment) {
-        if self.repair.hand_over_at.is_some_and(|at| at <= now) {
-            self.hand_over(now);
-        }
         if let Some(session) = &self.repair.session {
             if session.until > now {
                 return;
@@ -167,7 +151,7 @@ impl<S: Store> Node<S> {
             self.next_repair_step(now);
         }
         if self.repair.eager == 0 {
-            self.repair.hand_over_at.get_or_insert(now);
+            self.parting.begin(now);
         }
     }
 
@@ -199,7 +183,10 @@ impl<S: Store> Node<S> {
         if repair.scouting > 0 {
             return SCOUTED;
         }
-        if repair.rests > 0 && !self.census.is_doubted() {
+        if self.census.is_doubted() {
+            return LOOKS_IN_DOUBT;
+        }
+        if repair.rests > 0 {
             repair.rests -= 1;
             return 0;
         }
@@ -366,11 +353,7 @@ impl<S: Store> Node<S> {
         let Some(session) = &mut self.repair.session else { return };
         let both = Both { us: self.settings.id, them: session.partner.key, radius: session.radius };
         let ours = self.shelf.range(unix, &both, depth, prefix);
-        let (words, _) = listed.as_chunks::<8>();
-        let (pairs, _) = words.as_chunks::<2>();
-        let pair =
-            |[mark, print]: &[[u8; 8]; 2]| (u64::from_be_bytes(*mark), u64::from_be_bytes(*print));
-        let theirs: Vec<(u64, u64)> = pairs.iter().map(pair).collect();
+        let theirs: Vec<(u64, u64)> = pairs(listed).collect();
         let print_of = |all: &[(u64, u64)], mark: u64| {
             all.iter().find(|(other, _)| *other == mark).map(|(_, print)| *print)
         };
@@ -427,58 +410,5 @@ impl<S: Store> Node<S> {
             self.repair.was_behind(now);
         }
         stored
-    }
-
-    /// Hands one value that lies outside of our region to its holders: a blob if it lies far
-    /// outside; what has versions in any case, for out there nobody tells us a newer one. Values
-    /// that were ours while the network was smaller are kept until it is known that others have
-    /// them.
-    fn hand_over(&mut self, now: Moment) {
-        self.repair.handing = None;
-        let (me, region) = (self.me(), self.census.radius());
-        let around = region.times(TOLERANCE);
-        let leaves = self.is_unreachable();
-        let is_foreign = |slot: &Slot, head: &crate::store::Head| {
-            let radius = if head.kind == Kind::Blob { around } else { region };
-            !head.cached && (leaves || !radius.holds(&me, &slot.key))
-        };
-        let next = self.shelf.after(self.repair.after, 1, is_foreign);
-        let Some((mark, slot)) = next.first().copied() else {
-            self.repair.after = None;
-            let goes_on = leaves && self.shelf.usage().values > 0;
-            self.repair.hand_over_at = goes_on.then_some(now + LEAVE_EVERY);
-            return;
-        };
-        self.repair.after = Some(mark);
-        self.repair.hand_over_at = Some(now + LEAVE_EVERY);
-        if !leaves && self.is_among_nearest(&slot.key) {
-            return;
-        }
-        let unix = self.unix(now);
-        let mut value = Vec::new();
-        self.shelf.get(unix, &slot, |carried, _| write_value(carried, &mut value));
-        let holders = self.known.fresh(now, &slot.key, 2 * HANDED_TO as usize);
-        let Some(carried) = Values::new(&value).iter().next() else { return };
-        let rests = u32::try_from(value.len() / LEAVE_BYTES).unwrap_or(u32::MAX);
-        self.repair.hand_over_at = Some(now + LEAVE_EVERY * rests.saturating_add(1));
-        self.repair.handing = Some((slot, 0));
-        for holder in holders {
-            let (purpose, expected) = (Purpose::Keep, None);
-            let ask = Ask::Put { value: carried, expected, purpose, count: 0 };
-            self.ask(now, holder, ask, Job::HandOver(slot));
-        }
-    }
-
-    /// A holder has, or does not have, what was handed over.
-    pub(super) fn handed_over(&mut self, slot: &Slot, has_it: bool) {
-        let Some((handing, count)) = &mut self.repair.handing else { return };
-        if handing != slot || !has_it {
-            return;
-        }
-        *count += 1;
-        if *count >= HANDED_TO {
-            self.repair.handing = None;
-            self.shelf.remove(slot);
-        }
     }
 }

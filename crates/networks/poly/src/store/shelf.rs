@@ -420,6 +420,13 @@ impl<S: Store> Shelf<S> {
         turns.into_iter().map(|(_, _, mark)| mark).collect()
     }
 
+    /// The slot with this mark, if it is no copy and in just this version.
+    pub fn kept_in(&self, now: u64, mark: u64, fingerprint: u64) -> Option<Slot> {
+        let kept = self.kept.get(&mark)?;
+        let is_kept = !kept.head.cached && kept.head.expires > now;
+        (is_kept && kept.fingerprint == fingerprint).then_some(kept.slot)
+    }
+
     /// What to say about a range: `fingerprint` is what the other node has there.
     pub fn compare(
         &self,

@@ -48,6 +48,7 @@ impl Request<'_> {
                 map.uint(key::ROOM, room.into());
                 map.bytes(key::MARKS, marks);
             }
+            Ask::Offer { listed } => map.bytes(key::LISTED, listed),
             Ask::Give { values } => map.bytes(key::VALUES, values.as_bytes()),
             Ask::Probe { padding } => map.bytes(key::PADDING, padding),
             Ask::Call { contacts, padding } => {
@@ -75,6 +76,7 @@ impl Ask<'_> {
             Self::Probe { .. } => kind::PROBE,
             Self::Call { .. } => kind::CALL,
             Self::Hail => kind::HAIL,
+            Self::Offer { .. } => kind::OFFER,
         }
     }
 }
@@ -104,6 +106,7 @@ impl Answer<'_> {
             Some(Difference::Listed(listed)) => map.bytes(key::LISTED, listed),
             None => {}
         }
+        map.nonempty(key::MARKS, self.marks);
         map.option(key::STORED, self.stored.map(Into::into));
         map.option(key::UPTIME, self.uptime_min.map(Into::into));
         map.option(key::CALLS, self.calls.map(Into::into));

@@ -70,7 +70,7 @@ fn ask<'a>(parts: &'a Parts, which: u8, values: &'a [u8]) -> Ask<'a> {
     let kind = Kind::from_code((a % 3) as u8).unwrap();
     let count = (b % 25) as u8;
     let value = carried(parts, (c % 3) as u8);
-    match which % 9 {
+    match which % 10 {
         0 => Ask::Ping,
         1 => Ask::Find { target, count },
         2 => Ask::Get { target, kind, count, room: d as u32, offset: e as u32 },
@@ -85,6 +85,7 @@ fn ask<'a>(parts: &'a Parts, which: u8, values: &'a [u8]) -> Ask<'a> {
             let marks = &parts.words[..parts.words.len().min(8 * MAX_FETCHED)];
             Ask::Fetch { marks, room: d as u32 }
         }
+        8 => Ask::Offer { listed: &parts.words },
         _ => Ask::Give { values: Values::new(values) },
     }
 }
@@ -103,6 +104,7 @@ fn answer<'a>(parts: &'a Parts, values: &'a [u8]) -> Answer<'a> {
         total: some(4),
         lease_s: some(5),
         difference: some(6).map(|_| Difference::Listed(&parts.words)),
+        marks: some(12).map_or(&[], |_| &parts.words[..parts.words.len().min(8 * MAX_FETCHED)]),
         stored: some(7),
         uptime_min: some(8),
         calls: some(9),

@@ -439,6 +439,38 @@ fn newcomers_get_what_is_theirs_and_nothing_else_moves() {
 }
 
 #[test]
+fn who_held_everything_while_the_network_was_small_parts_with_it_by_regions() {
+    const PUT: usize = 4;
+    let mut world = World::new(31);
+    let old = world.populate(24);
+    let mut keys = Vec::new();
+    for n in 0..400u16 {
+        let at = pick(&mut world);
+        keys.push(put_blob(&mut world, at, &n.to_be_bytes()));
+    }
+    while world.places().len() < 160 {
+        let through = pick(&mut world);
+        world.join(through);
+        world.run_for(Duration::from_secs(3));
+    }
+    let asked = |world: &World| -> u64 {
+        let counters =
+            world.places().into_iter().map(|at| world.node(at).status(world.now).counters);
+        counters.map(|counters| counters.requests[PUT]).sum()
+    };
+    let before = asked(&world);
+    world.run_for(HOUR);
+    let held: Vec<usize> = old.iter().map(|at| world.node(*at).shelf().usage().values).collect();
+    let most = held.iter().max().copied().unwrap_or(0);
+    assert!(most < 300, "of 400 values those who held all still hold {held:?}");
+    let puts = asked(&world) - before;
+    assert!(puts < 1000, "{puts} puts");
+    let fewest = keys.iter().map(|key| world.holders(key).len()).min();
+    assert!(fewest >= Some(8), "some value has {fewest:?} holders");
+    assert_eq!(found(&mut world, &keys), keys.len());
+}
+
+#[test]
 fn halves_write_on_their_own_and_agree_when_they_meet() {
     halves_agree(12);
 }
