@@ -242,7 +242,7 @@ pub fn reason_of(number: usize) -> Option<&'static str> {
 pub fn query_of(number: usize) -> Option<&'static str> {
     const QUERIES: [&str; Ask::NUMBERS] = [
         "unknown", "ping", "find", "get", "put", "watch", "push", "compare", "fetch", "give",
-        "probe", "call", "hail",
+        "probe", "call", "hail", "offer",
     ];
     QUERIES.get(number).copied()
 }
