@@ -88,9 +88,8 @@ impl Serving {
         let token = settings.token.clone();
         match Gateway::bind(client, http.listen.unwrap_or(usual), settings).await {
             Err(BindError::Busy { address }) if http.listen.is_none() => {
-                complain(&format!(
-                    "no dashboard, because {address} is in use: --http IP:PORT takes another address"
-                ));
+                let other = "--http IP:PORT takes another address";
+                complain(&format!("no dashboard, because {address} is in use: {other}"));
                 Ok(None)
             }
             bound => Ok(Some(Self::serve(bound?, token, folder))),

@@ -407,6 +407,22 @@ impl Carrier<Peer> for Bulk {
             self.pump(now, ConnectionHandle(handle));
         }
     }
+
+    fn close(&mut self, now: Instant) {
+        let handles: Vec<usize> = self.links.keys().copied().collect();
+        for handle in handles {
+            if let Some(link) = self.links.get_mut(&handle) {
+                link.connection.close(now, VarInt::from_u32(0), Bytes::new());
+            }
+            self.pump(now, ConnectionHandle(handle));
+        }
+    }
+
+    /// Who waits to know whether all that he wrote has arrived is told so by the last datagram, and
+    /// once more if that was lost.
+    fn lingers(&self) -> bool {
+        self.links.values().any(|link| link.flows.were_there() && !link.connection.is_drained())
+    }
 }
 
 impl Reach for Peer {

@@ -10,7 +10,7 @@
 use core::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kademlia::protocol::{Input, Way, step};
 use kademlia::{Moment, OperationId, Protocol, Transmit, Transport};
@@ -26,6 +26,9 @@ const REQUEST_QUEUE: usize = 256;
 /// Batches of one socket served in a row, so that the other socket, requests and timeouts get their
 /// turn within some 3 ms under full load.
 const BATCHES_IN_A_ROW: usize = 16;
+/// How long a driver that is stopped stays for those who wait for its last word, at most: their
+/// repetitions come after three round trips.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What stands between a node and those who use it. Called on the task that owns the node.
 pub trait Host<P: Protocol>: Send {
@@ -79,6 +82,10 @@ pub trait Carrier<Peer>: Send {
     fn next_timeout(&self) -> Option<Instant>;
     /// Does what has fallen due.
     fn handle_timeout(&mut self, now: Instant);
+    /// Ends all connections: tells their peers, and what of theirs has arrived.
+    fn close(&mut self, now: Instant);
+    /// Whether somebody to whom that matters may not have heard of it yet.
+    fn lingers(&self) -> bool;
 }
 
 impl Reach for SocketAddr {
@@ -119,6 +126,12 @@ impl Carrier<SocketAddr> for NoCarrier {
     }
 
     fn handle_timeout(&mut self, _: Instant) {}
+
+    fn close(&mut self, _: Instant) {}
+
+    fn lingers(&self) -> bool {
+        false
+    }
 }
 
 /// A node between two inputs, as its host sees it.
@@ -296,8 +309,53 @@ where
             }
         }
         self.permits.close();
-        self.outlet.flush();
+        self.leave().await;
         (self.protocol, self.host)
+    }
+
+    /// Ends the carrier's connections, and stays until those have heard of it to whom it matters.
+    async fn leave(&mut self) {
+        let until = self.clock.now() + LINGER;
+        if let Some(carrier) = &mut self.carrier {
+            carrier.close(self.clock.instant(self.clock.now()).into_std());
+        }
+        loop {
+            self.carry(self.clock.now());
+            self.outlet.flush();
+            let Some(carrier) = self.carrier.as_ref().filter(|carrier| carrier.lingers()) else {
+                return;
+            };
+            let next = carrier.next_timeout().map(|at| self.clock.moment(at.into()));
+            let next = next.map_or(until, |next| next.min(until));
+            let (v4, v6) = (self.outlet.v4.as_ref(), self.outlet.v6.as_ref());
+            let readable = tokio::select! {
+                () = readable(v4) => Some(Family::V4),
+                () = readable(v6) => Some(Family::V6),
+                () = sleep_until(self.clock.instant(next)) => None,
+            };
+            let now = self.clock.now();
+            if now >= until {
+                return;
+            }
+            if let Some(family) = readable {
+                self.hear_out(family, now);
+            }
+        }
+    }
+
+    /// Takes in what is the carrier's alone: the node has ended.
+    fn hear_out(&mut self, family: Family, now: Moment) {
+        let Some(port) = self.outlet.port(family) else { return };
+        if port.socket.receive(&mut self.received).is_err() {
+            return;
+        }
+        for (from, message) in self.received.iter() {
+            if let Some(carrier) = &mut self.carrier
+                && <P::Peer as Reach>::Carrier::takes(message)
+            {
+                carrier.receive(self.clock.instant(now).into_std(), from, message, false);
+            }
+        }
     }
 
     async fn wake(&mut self, timer: core::pin::Pin<&mut Sleep>, armed: bool) -> Wake<H::Request> {

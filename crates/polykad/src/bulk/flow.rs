@@ -33,6 +33,8 @@ pub(super) struct Flows {
     flows: BTreeMap<StreamId, Flow>,
     /// Those that wait for the connection, or until it may have one more.
     waiting: VecDeque<(Vec<u8>, Arc<Pipe>)>,
+    /// Whether there ever was one.
+    were_there: bool,
 }
 
 impl fmt::Debug for Flows {
@@ -68,6 +70,11 @@ impl Flows {
         self.waiting.is_empty() && self.flows.values().all(Flow::is_left)
     }
 
+    /// Whether this connection ever had one.
+    pub(super) const fn were_there(&self) -> bool {
+        self.were_there
+    }
+
     /// Opens a stream as soon as possible.
     pub(super) fn open(&mut self, service: &[u8], pipe: Arc<Pipe>) {
         let length = u8::try_from(service.len()).unwrap_or(u8::MAX);
@@ -82,6 +89,7 @@ impl Flows {
             pipe.carry((handle, id));
             let stage = Stage::Asked(pipe);
             self.flows.insert(id, Flow::new(stage, head));
+            self.were_there = true;
             self.write(connection, id);
         }
     }
@@ -91,6 +99,7 @@ impl Flows {
         while let Some(id) = connection.streams().accept(Dir::Bi) {
             let stage = Stage::Asking(Vec::new());
             self.flows.insert(id, Flow::new(stage, Vec::new()));
+            self.were_there = true;
             self.read(connection, id, from);
         }
     }
@@ -133,12 +142,15 @@ impl Flows {
         self.settle(id);
     }
 
-    /// The connection is lost, and with it all.
-    pub(super) fn lost(&mut self) {
+    /// The connection is lost, and with it all but what has arrived already.
+    pub(super) fn lost(&mut self, connection: &mut Connection) {
         for (_, pipe) in self.waiting.drain(..) {
             pipe.break_off();
         }
-        for flow in core::mem::take(&mut self.flows).into_values() {
+        for (id, flow) in core::mem::take(&mut self.flows) {
+            if let (Stage::Open(pipe), true) = (&flow.stage, flow.reads) {
+                take_rest(connection, id, pipe);
+            }
             if let Some(pipe) = flow.pipe() {
                 pipe.break_off();
             }
@@ -323,6 +335,17 @@ impl Flow {
         if self.reads && self.is_left() && !matches!(self.stage, Stage::Asking(_)) {
             self.reads = false;
             stop(connection, id);
+        }
+    }
+}
+
+/// Takes in all that has arrived: no more than a stream's window.
+fn take_rest(connection: &mut Connection, id: StreamId, pipe: &Pipe) {
+    loop {
+        match next(connection, id, CHUNK_BYTES) {
+            Next::Bytes(bytes) => pipe.take_in(&bytes),
+            Next::Ended => return pipe.end_incoming(),
+            Next::Blocked | Next::Broken => return,
         }
     }
 }

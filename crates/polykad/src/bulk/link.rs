@@ -138,7 +138,7 @@ impl Link {
                     self.waiting.clear();
                     self.sending.clear();
                     self.waiting_bytes = 0;
-                    self.flows.lost();
+                    self.flows.lost(&mut self.connection);
                 }
                 Event::Stream(StreamEvent::Opened { dir: Dir::Uni }) => {
                     while let Some(stream) = self.connection.streams().accept(Dir::Uni) {

@@ -65,6 +65,38 @@ async fn the_other_side_knows_who_it_is() {
     assert_eq!(text, "last words");
 }
 
+/// Who has said and heard all may go: the other one knows at once that all has arrived, and reads
+/// what was said to him though nobody is there any more.
+#[tokio::test]
+async fn regression_who_goes_after_the_end_has_said_that_he_heard_it() {
+    let mut nodes = network(12).await;
+    while nodes.len() > 3
+        && let Some(taker) = nodes.pop()
+    {
+        let mut incoming = taker.accept("end").unwrap();
+        let asks = connect(&nodes[1], taker.id(), "end");
+        let (ours, taken) = tokio::join!(asks, incoming.next());
+        let (mut ours, (_, mut theirs)) = (ours.unwrap(), taken.unwrap());
+        theirs.write_all(&[9; 100_000]).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        ours.write_all(&[1; 3000]).await.unwrap();
+        let hears = async {
+            let mut all = Vec::new();
+            theirs.read_to_end(&mut all).await.unwrap();
+            drop(theirs);
+            taker.shutdown().await;
+            all.len()
+        };
+        let says = timeout(Duration::from_secs(10), ours.shutdown());
+        let (heard, said) = tokio::join!(hears, says);
+        assert_eq!(heard, 3000);
+        said.expect("it is not known for long whether all has arrived").unwrap();
+        let mut all = Vec::new();
+        timeout(MINUTE, ours.read_to_end(&mut all)).await.unwrap().unwrap();
+        assert_eq!(all.len(), 100_000);
+    }
+}
+
 /// Whoever does not read stops the one who writes, and nobody else.
 #[tokio::test]
 async fn a_reader_that_is_slow_holds_the_writer_back() {

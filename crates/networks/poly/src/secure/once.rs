@@ -19,8 +19,9 @@ pub(super) fn once(keys: [&[u8]; 2], compute: impl FnOnce() -> Answer) -> Answer
 
     /// Answers remembered at most: some megabytes.
     const MOST: usize = 1 << 15;
+    type Answers = RefCell<BTreeMap<Vec<u8>, Answer>>;
     thread_local! {
-        static ANSWERS: RefCell<BTreeMap<Vec<u8>, Answer>> = const { RefCell::new(BTreeMap::new()) };
+        static ANSWERS: Answers = const { RefCell::new(BTreeMap::new()) };
     }
     let keys = keys.concat();
     if let Some(known) = ANSWERS.with_borrow(|answers| answers.get(&keys).copied()) {
