@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// The streams of one connection.
 #[derive(Default)]
 pub(super) struct Flows {
-    flows: BTreeMap<StreamId, Flow>,
+    by_id: BTreeMap<StreamId, Flow>,
     /// Those that wait for the connection, or until it may have one more.
     waiting: VecDeque<(Vec<u8>, Arc<Pipe>)>,
     /// Whether there ever was one.
@@ -39,7 +39,7 @@ pub(super) struct Flows {
 
 impl fmt::Debug for Flows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flows").field("open", &self.flows.len()).finish_non_exhaustive()
+        f.debug_struct("Flows").field("open", &self.by_id.len()).finish_non_exhaustive()
     }
 }
 
@@ -67,7 +67,7 @@ enum Stage {
 impl Flows {
     /// Whether owners hold streams of this connection.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.flows.values().all(Flow::is_left)
+        self.waiting.is_empty() && self.by_id.values().all(Flow::is_left)
     }
 
     /// Whether this connection ever had one.
@@ -88,7 +88,7 @@ impl Flows {
             let Some((head, pipe)) = self.waiting.pop_front() else { return };
             pipe.carry((handle, id));
             let stage = Stage::Asked(pipe);
-            self.flows.insert(id, Flow::new(stage, head));
+            self.by_id.insert(id, Flow::new(stage, head));
             self.were_there = true;
             self.write(connection, id);
         }
@@ -98,7 +98,7 @@ impl Flows {
     pub(super) fn accept(&mut self, connection: &mut Connection, from: &From<'_>) {
         while let Some(id) = connection.streams().accept(Dir::Bi) {
             let stage = Stage::Asking(Vec::new());
-            self.flows.insert(id, Flow::new(stage, Vec::new()));
+            self.by_id.insert(id, Flow::new(stage, Vec::new()));
             self.were_there = true;
             self.read(connection, id, from);
         }
@@ -106,7 +106,7 @@ impl Flows {
 
     /// Reads what has arrived, as far as there is room for it.
     pub(super) fn read(&mut self, connection: &mut Connection, id: StreamId, from: &From<'_>) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let Some(flow) = self.by_id.get_mut(&id) else { return };
         if flow.reads {
             flow.read(connection, id, from);
         }
@@ -118,7 +118,7 @@ impl Flows {
 
     /// Writes what waits, as far as the other side has room for it.
     pub(super) fn write(&mut self, connection: &mut Connection, id: StreamId) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let Some(flow) = self.by_id.get_mut(&id) else { return };
         if flow.writes {
             flow.write(connection, id);
         }
@@ -127,14 +127,14 @@ impl Flows {
 
     /// The other side reads no more.
     pub(super) fn stopped(&mut self, connection: &mut Connection, id: StreamId) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let Some(flow) = self.by_id.get_mut(&id) else { return };
         flow.give_up(connection, id);
         self.settle(id);
     }
 
     /// The other side has all that was written.
     pub(super) fn delivered(&mut self, id: StreamId) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let Some(flow) = self.by_id.get_mut(&id) else { return };
         flow.is_settled = true;
         if let Some(pipe) = flow.pipe() {
             pipe.delivered();
@@ -147,7 +147,7 @@ impl Flows {
         for (_, pipe) in self.waiting.drain(..) {
             pipe.break_off();
         }
-        for (id, flow) in core::mem::take(&mut self.flows) {
+        for (id, flow) in core::mem::take(&mut self.by_id) {
             if let (Stage::Open(pipe), true) = (&flow.stage, flow.reads) {
                 take_rest(connection, id, pipe);
             }
@@ -158,8 +158,8 @@ impl Flows {
     }
 
     fn settle(&mut self, id: StreamId) {
-        if self.flows.get(&id).is_some_and(|flow| !flow.reads && flow.is_settled) {
-            self.flows.remove(&id);
+        if self.by_id.get(&id).is_some_and(|flow| !flow.reads && flow.is_settled) {
+            self.by_id.remove(&id);
         }
     }
 }
