@@ -77,7 +77,7 @@ async fn regression_who_goes_after_the_end_has_said_that_he_heard_it() {
         let asks = connect(&nodes[1], taker.id(), "end");
         let (ours, taken) = tokio::join!(asks, incoming.next());
         let (mut ours, (_, mut theirs)) = (ours.unwrap(), taken.unwrap());
-        theirs.write_all(&[9; 100_000]).await.unwrap();
+        theirs.write_all(&vec![9; 100_000]).await.unwrap();
         theirs.shutdown().await.unwrap();
         ours.write_all(&[1; 3000]).await.unwrap();
         let hears = async {
