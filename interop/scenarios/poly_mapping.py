@@ -98,13 +98,18 @@ class Upnp(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def answer_searches():
-    """Says where the device is described to whoever searches for one."""
+def hear_searches():
+    """Where searches for devices arrive."""
     searches = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     searches.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     searches.bind(("", 1900))
     group = socket.inet_aton("239.255.255.250") + socket.inet_aton(GATEWAY)
     searches.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+    return searches
+
+
+def answer(searches):
+    """Says where the device is described to whoever searches for one."""
     while True:
         search, client = searches.recvfrom(2000)
         if search.startswith(b"M-SEARCH") and b"InternetGatewayDevice" in search:
@@ -127,7 +132,7 @@ def run(context):
     context.equal("and given back", gateway.asked[-1], (1, 7654, 0))
     gateway.socket.close()
 
-    threading.Thread(target=answer_searches, daemon=True).start()
+    threading.Thread(target=answer, args=[hear_searches()], daemon=True).start()
     server = http.server.ThreadingHTTPServer((GATEWAY, 5000), Upnp)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     place = Place(context, "behind-upnp", "192.168.77.3/24", GATEWAY)

@@ -20,8 +20,9 @@ use tokio::time::sleep;
 const LIFETIME_S: u32 = 3600;
 /// A gateway that grants less than this is asked no sooner than at half of it.
 const SHORTEST: Duration = Duration::from_secs(2);
-/// How long to wait after there was no gateway, at first and at most.
-const RETRY_FIRST: Duration = Duration::from_mins(5);
+/// How long to wait after there was no gateway, at first and at most. A search is one datagram to
+/// many, and such get lost in the air.
+const RETRY_FIRST: Duration = Duration::from_secs(10);
 const RETRY_MOST: Duration = Duration::from_hours(2);
 /// How long gateways may take to answer a search.
 const SEARCH: Duration = Duration::from_secs(3);
