@@ -6,10 +6,13 @@ use client::poly::{ByteStream, ConnectError, Failure, GetError, MAX_SERVICE_BYTE
 use client::{Key, Operation};
 use poly::command::Command;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{PolyNode, Waiter};
 use crate::bulk::End;
+
+/// After which pauses a node is looked for again: who has just come is not known to all at once.
+const LOOKED_FOR_AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// Streams that others open to a service of this node's. Dropping it closes the service; streams
 /// that were taken go on.
@@ -58,13 +61,13 @@ impl PolyNode {
     }
 
     async fn open(&self, id: Key, service: &str) -> Result<ByteStream, ConnectError> {
-        let found = match self.find_node(id).await {
-            Ok(found) => found.value,
-            Err(GetError::Stopped) => return Err(ConnectError::Stopped),
-            Err(_) => Vec::new(),
+        let mut pauses = LOOKED_FOR_AGAIN.into_iter();
+        let peer = loop {
+            if let Some(peer) = self.look_for(id).await? {
+                break peer;
+            }
+            sleep(pauses.next().ok_or(ConnectError::UnknownNode)?).await;
         };
-        let peer = found.into_iter().find(|peer| peer.id == id);
-        let peer = peer.ok_or(ConnectError::UnknownNode)?;
         // The first makes a session, the second shows the other node that we hear it: connections
         // are taken from those alone who have.
         for _ in 0..2 {
@@ -78,5 +81,13 @@ impl PolyNode {
         let (end, answered) = self.streams().open(peer, service)?;
         answered.await.unwrap_or(Err(ConnectError::Stopped))?;
         Ok(Box::pin(end))
+    }
+
+    async fn look_for(&self, id: Key) -> Result<Option<Peer>, ConnectError> {
+        match self.find_node(id).await {
+            Ok(found) => Ok(found.value.into_iter().find(|peer| peer.id == id)),
+            Err(GetError::Stopped) => Err(ConnectError::Stopped),
+            Err(_) => Ok(None),
+        }
     }
 }
