@@ -107,6 +107,12 @@ impl SizeEstimate {
         })
     }
 
+    /// The network may have changed: all lookups so far count for no more than the recent ones do,
+    /// so that the estimate follows within as many.
+    pub fn fade(&mut self) {
+        self.lookups = self.lookups.min(RECENT_COUNT);
+    }
+
     /// How many lookups it has taken in.
     pub const fn lookups(&self) -> u32 {
         self.lookups

@@ -110,7 +110,6 @@ fn follows_a_network_that_grows_and_shrinks() {
     }
 }
 
-/// One lookup in ten ends far off, one in ten at a key crowded by Sybils.
 #[test]
 fn notices_at_once_that_a_network_has_grown_tenfold() {
     for seed in 0..20 {
@@ -121,6 +120,28 @@ fn notices_at_once_that_a_network_has_grown_tenfold() {
     }
 }
 
+#[test]
+fn what_is_doubted_is_left_behind_sooner() {
+    let (mut estimate, mut doubted) = (SizeEstimate::new(), SizeEstimate::new());
+    let (mut large, mut small) = (Network::new(1700, 61), Network::new(1200, 62));
+    for _ in 0..100 {
+        let (target, closest) = large.lookup(20);
+        estimate.observe(&target, &closest);
+        doubted.observe(&target, &closest);
+    }
+    let before = doubted.size();
+    doubted.fade();
+    assert_eq!(doubted.size(), before, "nothing else is known yet");
+    for _ in 0..16 {
+        let (target, closest) = small.lookup(20);
+        estimate.observe(&target, &closest);
+        doubted.observe(&target, &closest);
+    }
+    let (sooner, later) = (error(&doubted, 1200), error(&estimate, 1200));
+    assert!(sooner < 0.2 && later > 0.2, "off by {sooner} instead of {later}");
+}
+
+/// One lookup in ten ends far off, one in ten at a key crowded by Sybils.
 #[test]
 fn failures_and_crowded_keys_do_not_rule_it() {
     let mut network = Network::new(10_000, 13);

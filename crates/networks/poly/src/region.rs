@@ -10,6 +10,7 @@ use core::f64::consts::LN_2;
 
 use kademlia::Key;
 use kademlia::size::{Size, SizeEstimate};
+use rand_core::Rng;
 
 /// Nodes that a region should hold.
 pub const REGION_NODES: f64 = 20.0;
@@ -53,6 +54,16 @@ impl Radius {
         Self(self.0.saturating_mul(factor))
     }
 
+    /// A key that is nearer to `centre` than this, each as likely as any.
+    pub fn random_within(self, centre: &Key, rng: &mut impl Rng) -> Key {
+        let distance = rng.next_u64() % self.0.max(1);
+        let mut key = *centre.as_bytes();
+        for (to, from) in key.iter_mut().zip((leading(centre) ^ distance).to_be_bytes()) {
+            *to = from;
+        }
+        Key::new(key)
+    }
+
     /// Whether `node` and `key` are nearer to each other than this.
     pub fn holds(self, node: &Key, key: &Key) -> bool {
         self == Self::ALL || leading(node) ^ leading(key) < self.0
@@ -83,6 +94,8 @@ pub struct Census {
     radius: Option<Radius>,
     /// The magnitude it stands for.
     magnitude: Option<u8>,
+    /// By how much more densely nodes use to lie around ourselves than elsewhere, as a logarithm.
+    denser: f64,
     /// What others told last.
     told: [Option<u8>; TOLD],
 }
@@ -112,6 +125,12 @@ impl Census {
         self.settle();
     }
 
+    /// The network is another one now: what lookups have told holds no more.
+    pub fn begin_anew(&mut self) {
+        self.estimate = SizeEstimate::new();
+        self.denser = 0.0;
+    }
+
     /// Makes this the census of a node that has seen many lookups end as in a network of `nodes`
     /// nodes, and whom others told `magnitude`: for the simulator, whose networks are born in
     /// steady state.
@@ -122,6 +141,7 @@ impl Census {
         let told = self.estimate.size().map_or(nodes, |size| size.nodes.max(1.0));
         self.estimate = SizeEstimate::new();
         self.observe_ideal(nodes * nodes / told);
+        self.denser = self.denser_here().unwrap_or(0.0).clamp(-STRAYS, STRAYS);
         self.settle();
     }
 
@@ -181,11 +201,23 @@ impl Census {
         told().copied().find(|magnitude| 2 * count(*magnitude) > enough)
     }
 
-    /// Whether the contacts around ourselves tell of another size than lookups did, by more than
-    /// chance explains: then the network may have grown or shrunk.
-    pub fn is_doubted(&self) -> bool {
-        let (Some(home), Some(size)) = (self.first.size(), self.size()) else { return true };
-        (home.nodes + 1.0).max(size.nodes + 1.0) > STRAYS * (home.nodes + 1.0).min(size.nodes + 1.0)
+    /// Whether the network seems to have grown or shrunk: whether the contacts around ourselves
+    /// tell of a size that differs from what lookups tell in another way than it uses to. To be
+    /// asked once a round; if so, what lookups told long ago counts for less from now on.
+    pub fn doubts(&mut self) -> bool {
+        let Some(denser) = self.denser_here() else { return true };
+        let change = denser - self.denser;
+        self.denser = (self.denser + change / SETTLES_IN).clamp(-STRAYS, STRAYS);
+        let doubts = change.abs() > CHANGED;
+        if doubts {
+            self.estimate.fade();
+        }
+        doubts
+    }
+
+    fn denser_here(&self) -> Option<f64> {
+        let (home, size) = (self.first.size()?, self.size()?);
+        Some(((home.nodes + 1.0) / (size.nodes + 1.0)).ln())
     }
 
     /// How many lookups say how large the network is.
@@ -196,8 +228,13 @@ impl Census {
 
 /// Lookups that a node has seen which has been there for long.
 const SETTLED_LOOKUPS: u32 = 64;
-/// What 20 neighbours tell is off by a quarter; twice that is rare.
-const STRAYS: f64 = 1.6;
+/// Where ids are random 20 neighbours lie denser than others by a quarter, as a logarithm; by twice
+/// that hardly ever.
+const STRAYS: f64 = 0.5;
+/// In how many rounds a node gets used to how dense its neighbours lie, and which change of that is
+/// one of the network.
+const SETTLES_IN: f64 = 8.0;
+const CHANGED: f64 = 0.25;
 /// Lookups after which their average is better than what our own neighbourhood says.
 const ENOUGH: u32 = 4;
 /// What magnitudes count for each doubling.

@@ -408,15 +408,15 @@ impl<S: Store> Node<S> {
         if self.census.radius().times(TOLERANCE).holds(&me, key) {
             return true;
         }
-        self.is_among_nearest(key)
+        self.is_among_nearest(key, 2 * MIN_HOLDERS)
     }
 
-    /// Whether hardly anybody is nearer to a key, as far as we know.
-    pub(super) fn is_among_nearest(&self, key: &Key) -> bool {
+    /// Whether fewer than `count` are nearer to a key, as far as we know.
+    pub(super) fn is_among_nearest(&self, key: &Key, count: usize) -> bool {
         let me = self.me();
-        let near = self.known.closest(key, 2 * MIN_HOLDERS);
+        let near = self.known.closest(key, count);
         let mine = key.distance(&me);
-        near.iter().filter(|c| key.distance(&c.key) < mine).count() < 2 * MIN_HOLDERS
+        near.iter().filter(|c| key.distance(&c.key) < mine).count() < count
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Errand, Job, Node};
 use crate::command::{Failure, Outcome, Refusal, Step};
 use crate::contact::{Endpoint, Peer};
 use crate::store::Store;
-use crate::wire::{Answer, RefusalReply};
+use crate::wire::{Answer, Ask, RefusalReply};
 
 impl<S: Store> Node<S> {
     /// Takes in an answer.
@@ -84,7 +84,7 @@ impl<S: Store> Node<S> {
             Job::Repair => self.repair_heard(now, &contact, answer),
             Job::Offer(batch) => self.offer_heard(now, &contact, batch, answer.marks),
             Job::HandOver(slot) => self.handed_over(&slot, answer.stored.is_some()),
-            Job::Lost => self.lost_is_back(now, &contact),
+            Job::Lost => self.lost_answers(now, &contact, answer.uptime_min.or(Some(0))),
             Job::Probe => self.help_promised(&contact, answer.calls.unwrap_or(0)),
             Job::Push { .. } | Job::Nothing => {}
         }
@@ -98,7 +98,9 @@ impl<S: Store> Node<S> {
         rtt: Duration,
         uptime_min: Option<u32>,
     ) {
-        self.known.heard(now, *contact, Some(rtt));
+        if self.known.heard(now, *contact, Some(rtt)) {
+            self.lost_answers(now, contact, uptime_min);
+        }
         if let Some(minutes) = uptime_min {
             let age = Duration::from_mins(minutes.into());
             self.overlay.says_age(now, contact, age);
@@ -218,7 +220,10 @@ impl<S: Store> Node<S> {
         if !matches!(errand.job, Job::Step(_)) {
             self.errands.remove(&tag);
         }
-        self.known.failed(&errand.to);
+        if self.known.failed(&errand.to) {
+            // Is it gone? As long as that is open nobody turns to it, and nobody misses it.
+            self.ask(now, errand.to, Ask::Ping, Job::Nothing);
+        }
         self.failed(now, &errand);
     }
 

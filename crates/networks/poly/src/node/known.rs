@@ -16,6 +16,7 @@ use kademlia::ahead::fetch;
 use kademlia::{Contact, Key, Moment, Rtt};
 
 use crate::contact::Endpoint;
+use crate::region::Radius;
 use filed::Filed;
 
 /// The contacts of one node.
@@ -28,8 +29,18 @@ pub(super) struct Known {
     /// Silence after which a contact is handed on no more, whatever its age.
     doubted_after_s: u32,
     /// Contacts that were there for a while and fell silent: they may be back, or behind a broken
-    /// line. With how often they were asked since.
-    lost: VecDeque<(Contact<Endpoint>, u8)>,
+    /// line.
+    lost: VecDeque<Lost>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    contact: Contact<Endpoint>,
+    /// When it spoke to us last, in seconds.
+    heard_s: u32,
+    /// How often it was asked since.
+    tries: u8,
 }
 
 /// What is known of a contact.
@@ -86,12 +97,18 @@ impl Known {
         self.contacts.get(id)
     }
 
-    /// A contact answered us.
-    pub(super) fn heard(&mut self, now: Moment, contact: Contact<Endpoint>, rtt: Option<Duration>) {
+    /// A contact answered us. Whether it never did before, as far as is remembered.
+    pub(super) fn heard(
+        &mut self,
+        now: Moment,
+        contact: Contact<Endpoint>,
+        rtt: Option<Duration>,
+    ) -> bool {
         let now_s = seconds(now).max(1);
         self.latest_s = now_s;
         if let Some(seen) = self.contacts.get_mut(&contact.key) {
-            if seen.endpoint != contact.address || seen.heard_s == 0 {
+            let is_new = seen.heard_s == 0;
+            if seen.endpoint != contact.address || is_new {
                 (seen.first_s, seen.older_min) = (now_s, 0);
             }
             seen.endpoint = contact.address;
@@ -103,12 +120,13 @@ impl Known {
                     None => seen.rtt = Some(Rtt::new(rtt)),
                 }
             }
-            return;
+            return is_new;
         }
         let rtt = rtt.map(Rtt::new);
         let (endpoint, named_s) = (contact.address, now_s);
         let seen = Seen { first_s: now_s, heard_s: now_s, rtt, ..Seen::new(endpoint, named_s) };
         self.insert(now, contact.key, seen);
+        true
     }
 
     /// A contact asked something of us. Its id is proven, but not that it is where it says: the
@@ -156,22 +174,23 @@ impl Known {
     }
 
     /// A contact left a request unanswered: once is chance, twice is an end. One that never spoke
-    /// to us has had its chance.
-    pub(super) fn failed(&mut self, contact: &Contact<Endpoint>) {
-        let Some(seen) = self.contacts.get_mut(&contact.key) else { return };
+    /// to us has had its chance. Whether it has another.
+    pub(super) fn failed(&mut self, contact: &Contact<Endpoint>) -> bool {
+        let Some(seen) = self.contacts.get_mut(&contact.key) else { return false };
         if seen.endpoint != contact.address {
-            return;
+            return false;
         }
         seen.failures += 1;
         if seen.failures < 2 && seen.heard_s != 0 {
-            return;
+            return true;
         }
-        let was_there = seen.was_heard() && seen.age_s() >= LOST_FROM_S;
+        let (was_there, heard_s) = (seen.was_heard() && seen.age_s() >= LOST_FROM_S, seen.heard_s);
         self.contacts.remove(&contact.key);
-        if was_there && self.lost.iter().all(|(lost, _)| lost.key != contact.key) {
+        if was_there && !self.has_lost(&contact.key) {
             self.lost.truncate(MAX_LOST - 1);
-            self.lost.push_front((*contact, 0));
+            self.lost.push_front(Lost { contact: *contact, heard_s, tries: 0 });
         }
+        false
     }
 
     /// A contact that has spoken to us says that it has been up for so long.
@@ -188,17 +207,36 @@ impl Known {
         self.contacts.remove(&contact.key);
     }
 
+    /// Whether a contact is one of those that were lost.
+    pub(super) fn has_lost(&self, id: &Key) -> bool {
+        self.lost.iter().any(|lost| lost.contact.key == *id)
+    }
+
     /// A contact that was lost, to ask whether it is back: of those asked least the nearest to
     /// `me`, whose values we share. Not for ever.
     pub(super) fn next_lost(&mut self, me: &Key) -> Option<Contact<Endpoint>> {
-        let contacts = &self.contacts;
-        self.lost.retain(|(lost, _)| !contacts.get(&lost.key).is_some_and(Seen::was_heard));
-        let lost = self.lost.iter_mut();
-        let (next, tries) = lost.min_by_key(|(lost, tries)| (*tries, me.distance(&lost.key)))?;
-        *tries += 1;
-        let next = *next;
-        self.lost.retain(|(_, tries)| *tries < MAX_TRIES);
+        let nearest = |lost: &&mut Lost| (lost.tries, me.distance(&lost.contact.key));
+        let next = self.lost.iter_mut().min_by_key(nearest)?;
+        next.tries += 1;
+        let next = next.contact;
+        self.lost.retain(|lost| lost.tries < MAX_TRIES);
         Some(next)
+    }
+
+    /// Those lost that are as near to `me` as this.
+    pub(super) fn lost_within(&self, me: &Key, radius: Radius) -> Vec<Contact<Endpoint>> {
+        let lost = self.lost.iter().map(|lost| lost.contact);
+        lost.filter(|contact| radius.holds(&contact.key, me)).collect()
+    }
+
+    /// A contact that was lost answers, and says how long it has been up: whether it was there all
+    /// the time, out of reach.
+    pub(super) fn found(&mut self, now: Moment, id: &Key, uptime: Duration) -> bool {
+        let Some(index) = self.lost.iter().position(|lost| lost.contact.key == *id) else {
+            return false;
+        };
+        let since_s = u64::from(seconds(now)).saturating_sub(uptime.as_secs());
+        self.lost.remove(index).is_some_and(|lost| u64::from(lost.heard_s) >= since_s)
     }
 
     /// The contacts closest to a target that did not just fail, closest first: those that are
@@ -211,6 +249,22 @@ impl Known {
             return found;
         }
         self.closest_of(target, count, |seen| seen.failures == 0)
+    }
+
+    /// Those of the closest that did not speak to us for so long.
+    pub(super) fn silent_around(
+        &self,
+        target: &Key,
+        count: usize,
+        now: Moment,
+        silence: Duration,
+    ) -> Vec<Contact<Endpoint>> {
+        let near = self.closest(target, count).into_iter();
+        let is_silent = |contact: &Contact<Endpoint>| {
+            let seen = self.contacts.get(&contact.key);
+            seen.is_some_and(|seen| u64::from(seen.silence(seconds(now))) >= silence.as_secs())
+        };
+        near.filter(is_silent).collect()
     }
 
     /// Those of them that spoke to us lately: worth handing on. While they are fewer, also who has

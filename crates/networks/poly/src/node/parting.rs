@@ -15,7 +15,7 @@ use kademlia::{Contact, Moment};
 use super::answer::leading;
 use super::{Job, Node};
 use crate::contact::Endpoint;
-use crate::region::TOLERANCE;
+use crate::region::{MIN_HOLDERS, TOLERANCE};
 use crate::store::{Head, Store};
 use crate::value::{Kind, Slot};
 use crate::wire::{Ask, MAX_OFFERED, Purpose, Values, write_value};
@@ -136,7 +136,9 @@ impl<S: Store> Node<S> {
             }
             self.parting.rest.pop();
             let Some((slot, fingerprint)) = self.shelf.marked(mark) else { continue };
-            if leading(&slot.key) == head && (leaves || !self.is_among_nearest(&slot.key)) {
+            if leading(&slot.key) == head
+                && (leaves || !self.is_among_nearest(&slot.key, MIN_HOLDERS))
+            {
                 listed.extend([mark, fingerprint].iter().flat_map(|word| word.to_be_bytes()));
                 values.push((slot, 0));
             }

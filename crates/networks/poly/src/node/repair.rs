@@ -4,8 +4,8 @@
 //! fingerprints of what they should both have. Equal sums end it after two short messages; else
 //! they split the range until the difference is small enough to list, and exchange exactly that. A
 //! newcomer compares with several holders at once after it has joined: that hands over to it what
-//! is its, and nothing else moves. What to do with values outside of the own region is in
-//! `parting.rs`.
+//! is its, and nothing else moves; so does everybody when a network that was split is one again.
+//! What to do with values outside of the own region is in `parting.rs`.
 //!
 //! Comparing with random partners makes everybody's changes reach all of a region of 20 in some
 //! four periods whatever happens between two of them (Demers 1987), and puts reach all anyway.
@@ -37,11 +37,15 @@ pub(super) struct Repair {
     /// Rounds that pass without a lookup of a random key, and how often that was looked up.
     rests: u32,
     looks: u32,
+    /// When it looks around next at the latest.
+    looks_at: Option<Moment>,
     /// Comparisons that follow each other soon, because the node is new or was behind.
     eager: u32,
     session: Option<Session>,
-    /// A holder that had been lost, to compare with next.
-    found: Option<Contact<Endpoint>>,
+    /// Holders that had been out of reach, to compare with next.
+    found: VecDeque<Contact<Endpoint>>,
+    /// When one of them was found first, of those found together.
+    reunited: Option<Moment>,
 }
 
 /// One comparison.
@@ -69,6 +73,8 @@ const EAGER_EVERY: Duration = Duration::from_secs(3);
 /// Comparisons of one that was given something it lacked: not all of its neighbours share every
 /// value with it.
 const EAGER_WHEN_BEHIND: u32 = 8;
+/// Comparisons after the network was split: every holder is to have been part of several.
+const EAGER_TOGETHER: u32 = 10;
 /// Rounds of a newcomer before its first comparison, and the lookups in each.
 const SCOUTING: u32 = 3;
 const SCOUTED: u32 = 2;
@@ -80,6 +86,8 @@ const LOOKS_REST: u32 = 6;
 const LOOKS_IN_DOUBT: u32 = 3;
 /// Lost contacts that are asked in each period whether they are back.
 const LOST_ASKED: usize = 3;
+/// Holders remembered that were out of reach.
+const MAX_FOUND: usize = 8;
 /// A comparison that takes longer is given up.
 const SESSION_MAX: Duration = Duration::from_mins(5);
 /// Steps that wait at most: a partner cannot make us remember more.
@@ -158,8 +166,11 @@ impl<S: Store> Node<S> {
     /// Asks some who fell silent whether they are back, and looks up random keys: their
     /// neighbourhoods say how large the network is.
     fn look_around(&mut self, now: Moment) {
+        self.observe_home();
         let (me, scouts) = (self.me(), self.repair.scouting > 0);
-        if self.repair.eager == 0 || scouts {
+        // Many comparisons in a row, as in a network that dies, must not keep us from that.
+        if self.repair.eager == 0 || scouts || self.repair.looks_at.is_some_and(|at| at <= now) {
+            self.repair.looks_at = Some(now + self.settings.repair_every);
             for _ in 0..self.looks() {
                 let target = Key::random(Key::BITS, &mut self.rng);
                 self.overlay.start_lookup_with(
@@ -183,7 +194,7 @@ impl<S: Store> Node<S> {
         if repair.scouting > 0 {
             return SCOUTED;
         }
-        if self.census.is_doubted() {
+        if self.census.doubts() {
             return LOOKS_IN_DOUBT;
         }
         if repair.rests > 0 {
@@ -195,14 +206,44 @@ impl<S: Store> Node<S> {
         1
     }
 
-    /// A contact that was lost is back. If the network was split, so are those it knows: our
-    /// neighbourhood is looked up by way of it, and what we hold compared.
-    pub(super) fn lost_is_back(&mut self, now: Moment, contact: &Contact<Endpoint>) {
-        if self.repair.found.is_none() && self.census.radius().holds(&contact.key, &self.me()) {
-            self.repair.found = Some(*contact);
+    /// A contact answers that may have been lost. If it was up all the time, the network was split
+    /// or we were cut off; if it has begun anew, it compares what it holds of itself.
+    pub(super) fn lost_answers(
+        &mut self,
+        now: Moment,
+        contact: &Contact<Endpoint>,
+        uptime_min: Option<u32>,
+    ) {
+        if !self.known.has_lost(&contact.key) {
+            return;
+        }
+        let Some(minutes) = uptime_min else {
+            self.ask(now, *contact, Ask::Ping, Job::Lost);
+            return;
+        };
+        if self.known.found(now, &contact.key, Duration::from_mins(minutes.into())) {
+            self.reunite(now, contact);
+        }
+    }
+
+    /// The network was split, and one of the other part is here: the node begins as a newcomer
+    /// does. All others it lost in its region are asked at once, its neighbourhood is looked up by
+    /// way of those it finds, and what it holds is compared with them first.
+    fn reunite(&mut self, now: Moment, contact: &Contact<Endpoint>) {
+        let (me, radius) = (self.me(), self.census.radius());
+        if self.repair.reunited.is_none_or(|at| now.since(at) >= SESSION_MAX) {
+            self.repair.reunited = Some(now);
+            for lost in self.known.lost_within(&me, radius) {
+                self.ask(now, lost, Ask::Ping, Job::Lost);
+            }
             self.find_neighbours(now);
-            self.repair.was_behind(now);
-            self.repair.eager = self.repair.eager.max(EAGER);
+            self.census.begin_anew();
+            self.repair.at = None;
+            self.repair.begin(now);
+            self.repair.eager = EAGER_TOGETHER;
+        }
+        if self.repair.found.len() < MAX_FOUND && radius.holds(&contact.key, &me) {
+            self.repair.found.push_back(*contact);
         }
     }
 
@@ -220,17 +261,19 @@ impl<S: Store> Node<S> {
         period.mul_f64(0.75 + 0.5 * share)
     }
 
-    /// Another holder of some of what we hold, at random.
+    /// Another holder of some of what we hold: of a key drawn from our region a holder drawn from
+    /// its. Drawn from around ourselves, few would share what lies at the edge of our region.
     fn partner(&mut self) -> Option<Contact<Endpoint>> {
-        if let Some(found) = self.repair.found.take() {
+        if let Some(found) = self.repair.found.pop_front() {
             return Some(found);
         }
         let me = self.me();
         let radius = self.census.radius();
+        let key = radius.random_within(&me, &mut self.rng);
         // Also who has been silent for a while: if he is gone, another is found soon.
-        let near = self.known.closest(&me, 2 * MAX_CONTACTS);
+        let near = self.known.closest(&key, 2 * MAX_CONTACTS);
         let mut near: Vec<_> =
-            near.into_iter().filter(|contact| radius.holds(&contact.key, &me)).collect();
+            near.into_iter().filter(|contact| radius.holds(&contact.key, &key)).collect();
         if near.is_empty() {
             near = self.known.closest(&me, 4);
         }
@@ -319,10 +362,17 @@ impl<S: Store> Node<S> {
     }
 
     pub(super) fn repair_failed(&mut self, now: Moment) {
-        if self.repair.session.take().is_some() {
-            // With another one, soon.
-            let soon = now + EAGER_EVERY;
-            self.repair.at = self.repair.at.map(|at| at.min(soon));
+        if self.repair.session.take().is_none() {
+            return;
+        }
+        // With another one, soon.
+        let soon = now + EAGER_EVERY;
+        self.repair.at = self.repair.at.map(|at| at.min(soon));
+        // If many are gone at once, those who remain are to widen their regions before it is late.
+        for neighbour in
+            self.known.silent_around(&self.me(), 2 * MAX_CONTACTS, now, self.settings.repair_every)
+        {
+            self.ask(now, neighbour, Ask::Ping, Job::Nothing);
         }
     }
 

@@ -94,3 +94,43 @@ fn newcomers_take_the_size_of_the_network_as_others_do() {
     let alike = newcomers.iter().filter(|magnitude| **magnitude == Some(80)).count();
     assert!(alike >= 38, "{alike} of 40 go by what others do: {newcomers:?}");
 }
+
+#[test]
+fn keys_drawn_within_a_radius_lie_in_all_of_it() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let me = Key::random(256, &mut rng);
+    for radius in [Radius::ALL, Radius::of(20.0, 1000.0), Radius::new(1)] {
+        let keys: Vec<Key> = (0..1000).map(|_| radius.random_within(&me, &mut rng)).collect();
+        assert!(keys.iter().all(|key| radius.holds(key, &me)));
+        let half = Radius::new(radius.bits() / 2);
+        let near = keys.iter().filter(|key| half.holds(key, &me)).count();
+        assert!(radius.bits() == 1 || (400..600).contains(&near), "{near} of 1000 in the half");
+    }
+}
+
+#[test]
+fn a_network_is_doubted_when_the_neighbourhood_changes_not_because_it_is_dense() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    // Neighbours at even distances, as many to a region as in a network of `nodes`.
+    let neighbours = |me: &Key, nodes: f64| -> Vec<Key> {
+        let at = |count: u32| Radius::of(f64::from(count), nodes + 1.0).bits();
+        let head = |key: &Key| u64::from_be_bytes(key.id());
+        let key = |count: u32| {
+            let mut bytes = *me.as_bytes();
+            bytes[..8].copy_from_slice(&(head(me) ^ at(count)).to_be_bytes());
+            Key::new(bytes)
+        };
+        (1..=20).map(key).collect()
+    };
+    let me = Key::random(256, &mut rng);
+    let mut census = Census::default();
+    census.observe_home(&me, &neighbours(&me, 1400.0));
+    census.settle_at(1000.0, magnitude(1000.0));
+    assert!((0..50).all(|_| !census.doubts()), "neighbours may lie densely");
+    census.observe_home(&me, &neighbours(&me, 1000.0));
+    assert!(census.doubts(), "three in ten of them are gone");
+    let rounds = (0..50).filter(|_| census.doubts()).count();
+    assert!(rounds < 10, "a node gets used to where it is, after {rounds} rounds");
+    census.observe_home(&me, &neighbours(&me, 4000.0));
+    assert!((0..50).all(|_| census.doubts()), "that is no chance any more");
+}

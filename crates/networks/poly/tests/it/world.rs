@@ -26,6 +26,8 @@ pub(crate) type Place = SocketAddr;
 pub(crate) struct World {
     pub(crate) now: Moment,
     pub(crate) loss: f64,
+    /// The period of repair of nodes to come, unless it is the usual one.
+    pub(crate) repair_every: Option<Duration>,
     nodes: BTreeMap<Place, Node>,
     queue: BTreeMap<(Moment, u64), Arrival>,
     wakes: BTreeMap<Place, Moment>,
@@ -77,6 +79,7 @@ impl World {
         Self {
             now: Moment::from_micros(1),
             loss: 0.0,
+            repair_every: None,
             nodes: BTreeMap::new(),
             queue: BTreeMap::new(),
             wakes: BTreeMap::new(),
@@ -96,7 +99,9 @@ impl World {
 
     /// The settings of the next node: a random id, an address of its own.
     pub(crate) fn settings(&mut self) -> Settings {
-        Settings::new(Key::random(256, &mut self.rng), CLOCK)
+        let mut settings = Settings::new(Key::random(256, &mut self.rng), CLOCK);
+        settings.repair_every = self.repair_every.unwrap_or(settings.repair_every);
+        settings
     }
 
     pub(crate) fn add(&mut self, settings: Settings) -> Place {

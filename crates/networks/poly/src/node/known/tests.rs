@@ -163,3 +163,42 @@ fn ids_that_begin_alike_do_not_fill_the_memory() {
     }
     assert!(known.len() < 2000, "{} are known", known.len());
 }
+
+#[test]
+fn who_was_lost_may_have_been_there_all_the_time() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let at = |s: u64| Moment::from_micros(s * 1_000_000);
+    let mut known = Known::new(Key::ZERO, 100, QUARTER);
+    let contacts: Vec<_> = (0..3).map(|n| contact(Key::random(256, &mut rng), n)).collect();
+    for contact in &contacts {
+        assert!(known.heard(at(1), *contact, None), "for the first time");
+        assert!(!known.heard(at(600), *contact, None));
+        assert!(known.failed(contact), "once is chance");
+        assert!(!known.has_lost(&contact.key));
+        assert!(!known.failed(contact), "twice is an end");
+        assert!(known.has_lost(&contact.key));
+    }
+    assert_eq!(known.len(), 0);
+    let (stayed, restarted) = (&contacts[0].key, &contacts[1].key);
+    assert!(known.found(at(4200), stayed, Duration::from_hours(1)), "up since 600 s");
+    assert!(!known.found(at(4200), restarted, Duration::from_mins(59)), "up since 660 s");
+    assert!(!known.has_lost(stayed) && !known.has_lost(restarted));
+    assert!(!known.found(at(4200), stayed, Duration::from_hours(1)), "it is lost no more");
+    assert_eq!(known.lost_within(&Key::ZERO, Radius::ALL), contacts[2..]);
+    assert_eq!(known.lost_within(&Key::ZERO, Radius::new(1)), []);
+    assert_eq!(known.next_lost(&Key::ZERO), Some(contacts[2]));
+}
+
+#[test]
+fn who_has_been_silent_for_long_is_told_from_others() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let at = |s: u64| Moment::from_micros(s * 1_000_000);
+    let mut known = Known::new(Key::ZERO, 100, QUARTER);
+    let [old, lately, hearsay] = [1, 2, 3].map(|n| contact(Key::random(256, &mut rng), n));
+    known.heard(at(1), old, None);
+    known.heard(at(700), lately, None);
+    known.named(at(700), hearsay);
+    let mut silent = known.silent_around(&Key::ZERO, 8, at(900), Duration::from_mins(10));
+    silent.sort_by_key(|contact| contact.key != old.key);
+    assert_eq!(silent, [old, hearsay]);
+}
