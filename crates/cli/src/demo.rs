@@ -9,7 +9,6 @@ use core::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use client::Key;
-use client::http::DEFAULT_ADDRESS;
 
 use crate::args::{DemoOptions, Network};
 use crate::failure::Failure;
@@ -39,13 +38,9 @@ pub(crate) async fn run(options: DemoOptions, output: Output) -> Result<(), Fail
     }
 }
 
-/// Where the dashboard is to be. Unless the user says, it is shown to people who look on: at the
-/// usual place, or, if that is taken, at any.
-fn dashboard(options: &DemoOptions, stage: &Stage) -> Option<SocketAddr> {
-    let usual = SocketAddr::from(DEFAULT_ADDRESS);
-    let is_free = || std::net::TcpListener::bind(usual).is_ok();
-    let shown = || if is_free() { usual } else { SocketAddr::new(usual.ip(), 0) };
-    options.http.or_else(|| stage.is_live().then(shown))
+/// Whether there is a dashboard: if the user says where, or if people look on.
+fn has_dashboard(options: &DemoOptions, stage: &Stage) -> bool {
+    options.http.is_some() || stage.is_live()
 }
 
 /// Linux lets every address in 127/8 be bound; elsewhere only 127.0.0.1 is sure to exist. Each node

@@ -96,17 +96,23 @@ impl Serving {
         }
     }
 
-    /// Starts serving; `None`: the settings name no address.
-    pub(crate) async fn start(
-        http: &HttpLayer,
+    /// Starts serving for a demo, of which other commands need not know: there, or, if nobody says
+    /// where, at the usual address or at any port beside it.
+    pub(crate) async fn start_demo(
+        listen: Option<SocketAddr>,
         client: Arc<dyn Client>,
-        folder: Option<PathBuf>,
-    ) -> Result<Option<Self>, Failure> {
-        let Some(listen) = http.listen else { return Ok(None) };
-        let settings = settings(http)?;
+    ) -> Result<Self, Failure> {
+        let usual = SocketAddr::from(DEFAULT_ADDRESS);
+        let settings = settings(&HttpLayer::default())?;
         let token = settings.token.clone();
-        let gateway = Gateway::bind(client, listen, settings).await?;
-        Ok(Some(Self::serve(gateway, token, folder)))
+        let first = listen.unwrap_or(usual);
+        let gateway = match Gateway::bind(Arc::clone(&client), first, settings.clone()).await {
+            Err(BindError::Busy { .. }) if listen.is_none() => {
+                Gateway::bind(client, SocketAddr::new(usual.ip(), 0), settings).await
+            }
+            bound => bound,
+        }?;
+        Ok(Self::serve(gateway, token, None))
     }
 
     fn serve(gateway: Gateway, token: Option<String>, folder: Option<PathBuf>) -> Self {

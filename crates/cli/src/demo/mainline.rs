@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::measure::{Summary, Tally, table};
 use super::picture::Spotlight;
 use super::stage::Stage;
-use super::{AT_A_TIME, PATIENCE, READ_EVERY, dashboard, per, short_id, stopped};
+use super::{AT_A_TIME, PATIENCE, READ_EVERY, has_dashboard, per, short_id, stopped};
 use crate::args::DemoOptions;
 use crate::failure::Failure;
 use crate::gateway::Serving;
@@ -106,9 +106,10 @@ async fn play(options: &DemoOptions, output: Output) -> Result<Option<Show>, Fai
     let mut network = Network::default();
     network.start(&plan, &mut stage).await?;
     network.join(&mut stage).await?;
-    let serving = match dashboard(options, &stage) {
-        Some(listen) => network.serve(&plan, listen, &mut stage).await?,
-        None => None,
+    let serving = if has_dashboard(options, &stage) {
+        Some(network.serve(&plan, options.http, &mut stage).await?)
+    } else {
+        None
     };
     stage.pause(800).await;
     let (put, holders) = put_all(&network, &plan, &mut stage).await?;

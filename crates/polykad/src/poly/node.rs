@@ -496,7 +496,8 @@ fn derived(seed: &[u8; 32], purpose: &str) -> [u8; 32] {
 
 /// Runs the driver to its end, then writes what is worth keeping.
 async fn drive(driver: Driver<Machine, Host>, end: watch::Sender<bool>) {
-    let (machine, mut host) = driver.run().await;
+    // A node is large, and so is what runs it.
+    let (machine, mut host) = Box::pin(driver.run()).await;
     // Dropping the host waits for the disk.
     let kept = tokio::task::spawn_blocking(move || host.keep(&machine)).await;
     if let Err(error) = kept {

@@ -4,7 +4,6 @@ use core::net::SocketAddr;
 use std::time::Duration;
 
 use client::{GetError, Key, Mainline, NodeContact, Operation, Report};
-use polykad::config::HttpLayer;
 use tokio::time::{Instant, sleep};
 
 use super::plan::{Plan, Value};
@@ -73,17 +72,14 @@ impl Network {
     pub(super) async fn serve(
         &self,
         plan: &Plan,
-        listen: SocketAddr,
+        listen: Option<SocketAddr>,
         stage: &mut Stage,
-    ) -> Result<Option<Serving>, Failure> {
+    ) -> Result<Serving, Failure> {
         let survivor = (0..self.nodes.len()).find(|node| !plan.victims.contains(node));
         let node = self.node(survivor.unwrap_or(0))?;
-        let http = HttpLayer { listen: Some(listen), ..HttpLayer::default() };
-        let serving = Serving::start(&http, node.joined.client(), None).await?;
-        if let Some(serving) = &serving {
-            stage.begin("show", 1)?;
-            stage.end(true, &format!("the dashboard of one node at {}/", serving.url()))?;
-        }
+        let serving = Serving::start_demo(listen, node.joined.client()).await?;
+        stage.begin("show", 1)?;
+        stage.end(true, &format!("the dashboard of one node at {}/", serving.url()))?;
         Ok(serving)
     }
 

@@ -20,7 +20,7 @@ use crate::demo::measure::Tally;
 use crate::demo::picture::{Actor, Spotlight};
 use crate::demo::seed::{below, pick};
 use crate::demo::stage::Stage;
-use crate::demo::{AT_A_TIME, PATIENCE, dashboard, per, short_id, stopped};
+use crate::demo::{AT_A_TIME, PATIENCE, has_dashboard, per, short_id, stopped};
 use crate::failure::Failure;
 use crate::output::{Output, count, millis, short_span};
 
@@ -47,7 +47,7 @@ pub(super) struct Play<'a> {
     kept: Vec<Kept>,
     watched: Option<Watched>,
     /// The node whose dashboard is shown, and where.
-    shown: Option<(usize, SocketAddr)>,
+    shown: Option<(usize, Option<SocketAddr>)>,
     /// How much has been announced under the topic that is watched.
     news: usize,
     begun: Instant,
@@ -545,20 +545,22 @@ impl<'a> Play<'a> {
         &mut self,
         options: &DemoOptions,
     ) -> Result<Option<String>, Failure> {
-        let Some(listen) = dashboard(options, &self.stage) else { return Ok(None) };
+        if !has_dashboard(options, &self.stage) {
+            return Ok(None);
+        }
         let dies = |node: &usize| self.plan.victims.contains(&(node % self.plan.processes));
         let node = self.network.alive().into_iter().find(|node| !dies(node)).unwrap_or(0);
         self.stage.begin("show", 1)?;
-        let url = self.serve(node, listen).await?;
+        let url = self.serve(node, options.http).await?;
         // Where it was the first time it is again after the restart: whoever looks goes on looking.
         let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
-        self.shown = Some((node, address.unwrap_or(listen)));
+        self.shown = Some((node, address.or(options.http)));
         self.stage.end(true, &format!("the dashboard of node {node} at {url}/"))?;
         self.stage.pause(800).await;
         Ok(Some(url))
     }
 
-    async fn serve(&mut self, node: usize, listen: SocketAddr) -> Result<String, Failure> {
+    async fn serve(&mut self, node: usize, listen: Option<SocketAddr>) -> Result<String, Failure> {
         match self.network.ask(node, Wish::Serve(listen)).await? {
             Word::Serving { url } => Ok(url),
             word => Err(unexpected(&word)),

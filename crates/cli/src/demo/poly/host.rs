@@ -16,7 +16,6 @@ use client::poly::{
 };
 use polykad::PolyNode;
 use polykad::clock::unix_seconds;
-use polykad::config::HttpLayer;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -127,18 +126,16 @@ impl Host {
         }
     }
 
-    async fn serve(&mut self, number: usize, listen: core::net::SocketAddr) -> Word {
+    async fn serve(&mut self, number: usize, listen: Option<core::net::SocketAddr>) -> Word {
         let Some(node) = self.nodes.get(&number) else {
             return Word::Failed("no such node".to_owned());
         };
-        let http = HttpLayer { listen: Some(listen), ..HttpLayer::default() };
-        match Serving::start(&http, std::sync::Arc::new(node.clone()), None).await {
-            Ok(Some(serving)) => {
+        match Serving::start_demo(listen, std::sync::Arc::new(node.clone())).await {
+            Ok(serving) => {
                 let url = serving.url();
                 self.dashboards.push(serving);
                 Word::Serving { url }
             }
-            Ok(None) => Word::Failed("no address for the dashboard".to_owned()),
             Err(failure) => Word::Failed(failure.message),
         }
     }

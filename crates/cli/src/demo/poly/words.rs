@@ -42,7 +42,7 @@ pub(super) enum Wish {
     /// Tell what changes there.
     Watch(Value),
     /// Show the dashboard.
-    Serve(SocketAddr),
+    Serve(Option<SocketAddr>),
 }
 
 /// How a node starts.
