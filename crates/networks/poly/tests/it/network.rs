@@ -602,7 +602,7 @@ fn a_restarted_node_knows_who_should_hold_what() {
     let places = world.populate(80);
     let old = world.kill(places[5]);
     world.restart(places[5], &old);
-    let status = world.node(places[4]).status(world.now);
+    let status = world.node(places[5]).status(world.now);
     let key = blob_key(b"any");
     let held = places.iter().filter(|place| {
         let id = world.node(**place).status(world.now).id;
