@@ -636,7 +636,13 @@ fn stale_replicas_are_mended_by_gets() {
 
 #[test]
 fn a_put_finds_holders_though_most_of_a_region_has_just_died() {
-    let mut world = World::new(23);
+    for seed in [20, 23, 24, 25] {
+        put_while_regions_die(seed);
+    }
+}
+
+fn put_while_regions_die(seed: u64) {
+    let mut world = World::new(seed);
     world.populate(150);
     for n in 0..8u8 {
         let value = [n; 100];
